@@ -1,0 +1,39 @@
+package tutti
+
+// An Error is a refusal that a client may see. Everything else that goes wrong
+// is the server's own affair: it is logged, and shown as UnknownError.
+type Error struct {
+	Code   string // one of the codes below, "" for texts that carry none
+	Reason string // cause and, where there is one, the cure
+}
+
+// Error returns the text as it stands in a reply: "Code: Reason".
+func (e *Error) Error() string {
+	if e.Code == "" {
+		return e.Reason
+	}
+	return e.Code + ": " + e.Reason
+}
+
+// Codes of refusals, as the official clients and their documents know them.
+const (
+	TopicNameRequired          = "TopicNameRequired"
+	RealtimeRestarting         = "RealtimeRestarting"
+	TenantNotFound             = "TenantNotFound"
+	PrivateOnly                = "PrivateOnly"
+	ConnectionRateLimitReached = "ConnectionRateLimitReached"
+	ClientJoinRateLimitReached = "ClientJoinRateLimitReached"
+	ChannelRateLimitReached    = "ChannelRateLimitReached"
+	InvalidJWTToken            = "InvalidJWTToken"
+	MalformedJWT               = "MalformedJWT"
+	JwtSignatureError          = "JwtSignatureError"
+	JwtSignerError             = "JwtSignerError"
+	Unauthorized               = "Unauthorized"
+	UnableToReplayMessages     = "UnableToReplayMessages"
+	RealtimeDisabledForTenant  = "RealtimeDisabledForTenant"
+	UnknownErrorOnChannel      = "UnknownErrorOnChannel"
+	InvalidJoinPayload         = "InvalidJoinPayload"
+)
+
+// ErrUnknown is what a client is told when the fault is ours.
+var ErrUnknown = &Error{Reason: "Unknown Error on Channel"}
