@@ -1,0 +1,107 @@
+// Package limit knows how much a tenant may do: how many events of each kind it
+// had per second lately, and how many of its sockets are in use. The rooms that
+// let something through count it here and ask here; internal/app runs the ticks.
+// It owns no goroutine, never blocks, and knows no refusals: what a tripped
+// limit means is the caller's to say.
+package limit
+
+import "sync/atomic"
+
+// How often a counter takes a sample, and how many samples make its window
+// (protocol.md §7.1, §7.2).
+const (
+	slowTick    = 5 // seconds
+	slowSamples = 12
+
+	requestTick    = 1 // seconds
+	requestSamples = 60
+)
+
+// Tenant holds all counters of one tenant on this node. Meters.Of hands it out.
+type Tenant struct {
+	Events   Counter // broadcasts accepted and delivered; average over 60 s, renewed every 5 s
+	Joins    Counter // join attempts; the same window
+	Presence Counter // presence events; the same window
+	DBEvents Counter // deliveries of database changes; the same window
+	Requests Counter // HTTP requests; average over 60 s, renewed every second
+
+	users atomic.Int64
+	idle  atomic.Int64 // seconds since anything was counted or anybody asked for this tenant
+	age   int          // seconds since creation; Meters.Run's alone
+}
+
+// newTenant returns counters for a tenant that is counted on so many lanes, a
+// power of two.
+func newTenant(lanes int) *Tenant {
+	t := &Tenant{}
+	shared := make([]lane, lanes)
+	for kind, c := range t.counters() {
+		if c == &t.Requests {
+			c.begin(shared, kind, requestSamples, requestTick)
+		} else {
+			c.begin(shared, kind, slowSamples, slowTick)
+		}
+	}
+	return t
+}
+
+// counters lists the counters; the place of each is its place in a lane.
+func (t *Tenant) counters() [kinds]*Counter {
+	return [kinds]*Counter{&t.Events, &t.Joins, &t.Presence, &t.DBEvents, &t.Requests}
+}
+
+// EnterUser counts one more socket that has joined a channel, unless max of them
+// are counted already, and says whether it did. However many callers race, there
+// are never more than max.
+//
+// The limit is for the whole cluster: who knows of sockets on other nodes takes
+// them off max.
+func (t *Tenant) EnterUser(max int) bool {
+	for {
+		n := t.users.Load()
+		if n >= int64(max) {
+			return false
+		}
+		if t.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// LeaveUser takes back one EnterUser that returned true.
+func (t *Tenant) LeaveUser() { t.users.Add(-1) }
+
+// Users returns how many sockets of this node are counted.
+func (t *Tenant) Users() int { return int(t.users.Load()) }
+
+// tick lets one second pass, and notes whether the tenant did anything in it.
+//
+// Each tenant has its own five seconds, which begin when it does: its first
+// sample covers a whole tick, and the work spreads over the seconds.
+func (t *Tenant) tick() {
+	t.age++
+	t.Requests.tick()
+	if t.age%slowTick == 0 {
+		for _, c := range t.counters() {
+			if c != &t.Requests {
+				c.tick()
+			}
+		}
+	}
+	if t.Users() > 0 || t.counted() {
+		t.idle.Store(0)
+	} else {
+		t.idle.Add(1)
+	}
+}
+
+// counted reports whether anything was counted since the counters' last ticks
+// or in them.
+func (t *Tenant) counted() bool {
+	for _, c := range t.counters() {
+		if c.latest != 0 || c.Total() != c.seen {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package tenant
+
+import "github.com/tutti-realtime/tutti"
+
+// Defaults are the limits of a tenant that does not name its own. The fields are
+// those of tutti.Tenant; zero allows nothing.
+type Defaults struct {
+	MaxConcurrentUsers         int
+	MaxEventsPerSecond         int
+	MaxJoinsPerSecond          int
+	MaxChannelsPerClient       int
+	MaxBytesPerSecond          int
+	MaxPresenceEventsPerSecond int
+	MaxPayloadSizeKB           int
+}
+
+// StandardDefaults returns the limits of a server that was told nothing
+// (protocol.md §7.2).
+func StandardDefaults() Defaults {
+	return Defaults{
+		MaxConcurrentUsers:         200,
+		MaxEventsPerSecond:         100,
+		MaxJoinsPerSecond:          100,
+		MaxChannelsPerClient:       100,
+		MaxBytesPerSecond:          100_000,
+		MaxPresenceEventsPerSecond: 1000,
+		MaxPayloadSizeKB:           3000,
+	}
+}
+
+// Tenant returns a new tenant with these limits. It has no secret yet.
+func (d Defaults) Tenant(externalID string) *tutti.Tenant {
+	return &tutti.Tenant{
+		ExternalID:                 externalID,
+		Name:                       externalID,
+		MaxConcurrentUsers:         d.MaxConcurrentUsers,
+		MaxEventsPerSecond:         d.MaxEventsPerSecond,
+		MaxJoinsPerSecond:          d.MaxJoinsPerSecond,
+		MaxChannelsPerClient:       d.MaxChannelsPerClient,
+		MaxBytesPerSecond:          d.MaxBytesPerSecond,
+		MaxPresenceEventsPerSecond: d.MaxPresenceEventsPerSecond,
+		MaxPayloadSizeKB:           d.MaxPayloadSizeKB,
+		PostgresCDCDefault:         DatabaseExtension,
+		BroadcastAdapter:           "gen_rpc",
+	}
+}
