@@ -1,0 +1,183 @@
+package channel
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/websocket"
+)
+
+// join handles phx_join. An earlier channel of the same topic ends first: its
+// phx_close follows the reply. Protocol, sections 3.3, 3.5 and 3.10.
+func (c *Client) join(f *phoenix.Frame) {
+	name, joinable := tutti.CutTopic(string(f.Topic))
+	if !joinable {
+		c.reply(ordered, f, nil, unmatched)
+		return
+	}
+	replaced := c.topics.find(f.Topic)
+	if replaced != nil {
+		replaced.end()
+	}
+	if c.topics.len() >= maxTopics {
+		c.reply(ordered, f, nil, crowded)
+		return
+	}
+	cfg, token, err := c.admit(name, f.Payload)
+	if err != nil {
+		c.refuse(f, replaced, err)
+		return
+	}
+	ch := c.open(name, f, &cfg, token)
+	c.reply(ordered, f, ch.joinRef, answer{phoenix.StatusOK, string(appendRows(nil, cfg.rows))})
+	if replaced != nil {
+		replaced.sayClosed()
+	}
+	ch.begin(&cfg)
+}
+
+// refuse answers a join that failed, after the backoff. Nothing else of the
+// client waits for it.
+func (c *Client) refuse(f *phoenix.Frame, replaced *Channel, err error) {
+	reason := tutti.ErrUnknown
+	if !errors.As(err, &reason) {
+		c.Desk.Log.Error("join failed", "topic", string(f.Topic), "err", err)
+	}
+	ref, joinRef := clone(f.Ref), clone(f.JoinRef)
+	answered := &phoenix.Frame{Topic: bytes.Clone(f.Topic), Ref: ref}
+	c.refused++
+	c.Line.After(c.Desk.JoinBackoff, func() {
+		c.refused--
+		c.reply(ordered, answered, joinRef, refusal(reason.Error()))
+		if replaced != nil {
+			replaced.sayClosed()
+		}
+		if reason.Code == tutti.TenantNotFound || reason.Code == tutti.ClientJoinRateLimitReached {
+			c.Line.Hangup(websocket.CodeGoingAway, "")
+		}
+	})
+}
+
+// admit checks a join, in the order of protocol, section 3.3. An error that is
+// a *tutti.Error is for the client.
+func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Token, err error) {
+	if name == "" {
+		return cfg, nil, &tutti.Error{Code: tutti.TopicNameRequired, Reason: "You must provide a topic name"}
+	}
+	c.tried = true
+	cfg, err = parseConfig(payload)
+	if err != nil {
+		return cfg, nil, err
+	}
+	if len(cfg.odd) > 0 {
+		c.Desk.Log.Warn("join payload has fields of the wrong type", "code", tutti.InvalidJoinPayload, "topic", name, "fields", cfg.odd)
+	}
+	t := c.Tenant.Tenant()
+	switch {
+	case c.Desk.closing.Load():
+		return cfg, nil, &tutti.Error{Code: tutti.RealtimeRestarting, Reason: "Realtime is restarting, please standby"}
+	case t == nil:
+		return cfg, nil, &tutti.Error{Code: tutti.TenantNotFound, Reason: "Tenant with the given ID does not exist"}
+	case t.Suspend:
+		return cfg, nil, &tutti.Error{Code: tutti.RealtimeDisabledForTenant, Reason: "Realtime disabled for this tenant"}
+	case t.PrivateOnly && !cfg.private:
+		return cfg, nil, &tutti.Error{Code: tutti.PrivateOnly, Reason: "This project only allows private channels"}
+	}
+	if err := c.allow(t); err != nil {
+		return cfg, nil, err
+	}
+	token, err = c.verify(t, &cfg)
+	if err != nil {
+		return cfg, nil, err
+	}
+	if err := c.authorize(t, name, &cfg); err != nil {
+		return cfg, nil, err
+	}
+	if cfg.oldAPI {
+		cfg.rows = impliedRows(name)
+	}
+	return cfg, token, nil
+}
+
+// allow checks the tenant's limits on joins.
+func (c *Client) allow(t *tutti.Tenant) error {
+	if !c.counted && c.Meters.Users() >= t.MaxConcurrentUsers {
+		return &tutti.Error{Code: tutti.ConnectionRateLimitReached, Reason: "Too many connected users"}
+	}
+	if c.Meters.Joins.Over(t.MaxJoinsPerSecond) {
+		return &tutti.Error{Code: tutti.ClientJoinRateLimitReached, Reason: "Too many joins per second"}
+	}
+	c.Meters.Joins.Add(c.Desk.Index, 1)
+	if c.live() >= t.MaxChannelsPerClient {
+		return &tutti.Error{Code: tutti.ChannelRateLimitReached, Reason: "Too many channels"}
+	}
+	return nil
+}
+
+// verify returns the token that the channel will use. Protocol, section 4.4.
+func (c *Client) verify(t *tutti.Tenant, cfg *config) (*auth.Token, error) {
+	raw, given := cfg.token()
+	now := time.Now()
+	var token *auth.Token
+	var err error
+	if given {
+		token, err = c.Desk.Verifier.Verify(t, raw, now)
+	} else {
+		token = c.Token
+	}
+	if err == nil {
+		err = token.Check(now)
+	}
+	var failure *auth.Failure
+	if errors.As(err, &failure) {
+		return nil, failure.Join()
+	}
+	return token, err
+}
+
+// token returns the token in a join, if there is one that counts.
+func (cfg *config) token() (raw string, given bool) {
+	access, isAccess := phoenix.Unquote(cfg.accessToken)
+	user, isUser := phoenix.Unquote(cfg.userToken)
+	first := access
+	if !isAccess {
+		first = user
+	}
+	switch {
+	case auth.Opaque(first):
+		return "", false
+	case isUser:
+		return user, true
+	}
+	return access, isAccess
+}
+
+// authorize refuses what this server cannot grant: private channels need the
+// policies of a database.
+func (c *Client) authorize(t *tutti.Tenant, name string, cfg *config) error {
+	if cfg.private {
+		return &tutti.Error{Code: tutti.Unauthorized, Reason: "You do not have permissions to read from this Channel topic: " + name}
+	}
+	if cfg.replay != nil {
+		return &tutti.Error{Code: tutti.UnableToReplayMessages, Reason: "Replay is not allowed for public channels"}
+	}
+	if !c.counted {
+		if !c.Meters.EnterUser(t.MaxConcurrentUsers) {
+			return &tutti.Error{Code: tutti.ConnectionRateLimitReached, Reason: "Too many connected users"}
+		}
+		c.counted = true
+	}
+	return nil
+}
+
+// clone copies a ref out of the buffer that it came in.
+func clone(r phoenix.Ref) phoenix.Ref {
+	if r == nil {
+		return nil
+	}
+	return append(make(phoenix.Ref, 0, len(r)), r...)
+}

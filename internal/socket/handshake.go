@@ -1,0 +1,176 @@
+package socket
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/channel"
+	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/tenant"
+	"github.com/tutti-realtime/tutti/internal/websocket"
+)
+
+// A refusal is a handshake that fails. Protocol, section 1.4.
+type refusal struct {
+	status int
+	text   string
+	code   string // for log and metrics
+}
+
+// ServeHTTP is the handshake: it checks who is asking, and takes the connection
+// over. Refusals wait for the backoff, so that clients that retry at once do no
+// harm.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	version, ok := version(r)
+	if !ok {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	if s.tooLong(r.Header) {
+		w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
+		return
+	}
+	client, refused := s.admit(r)
+	if refused != nil {
+		s.refuse(w, r, refused)
+		return
+	}
+	client.Version = version
+	if fault := upgradeFault(r.Header); fault != "" {
+		http.Error(w, fault, http.StatusBadRequest)
+		return
+	}
+	if err := s.takeOver(w, r, client); err != nil {
+		s.Log.Warn("could not take a connection over", "tenant", client.TenantID, "err", err)
+	}
+}
+
+// version reads the serializer version, which must be given once or not at all.
+func version(r *http.Request) (phoenix.Version, bool) {
+	query := r.URL.Query()
+	if len(query["vsn"]) > 1 || query.Has("vsn[]") {
+		return 0, false
+	}
+	return phoenix.ParseVersion(query.Get("vsn"))
+}
+
+func (s *Server) tooLong(h http.Header) bool {
+	for _, values := range h {
+		for _, v := range values {
+			if len(v) > s.Settings.MaxHeader {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// admit checks a handshake in the order of protocol, section 1.4.
+func (s *Server) admit(r *http.Request) (*channel.Client, *refusal) {
+	handle, err := s.Tenants.ByHost(r.Context(), r.Host)
+	if errors.Is(err, tenant.ErrNotFound) {
+		return nil, &refusal{http.StatusNotFound, "Tenant not found", "TenantNotFound"}
+	}
+	if err != nil {
+		s.Log.Error("finding a tenant failed", "host", r.Host, "err", err)
+		return nil, &refusal{http.StatusInternalServerError, "Error connecting to Realtime", "ErrorConnectingToWebsocket"}
+	}
+	t := handle.Tenant()
+	if t == nil {
+		return nil, &refusal{http.StatusNotFound, "Tenant not found", "TenantNotFound"}
+	}
+	if t.Suspend {
+		return nil, &refusal{http.StatusForbidden, "Realtime was disabled for this tenant", "RealtimeDisabledForTenant"}
+	}
+	raw, given := apiKey(r)
+	if !given {
+		return nil, &refusal{http.StatusUnauthorized, "API key is missing", "MissingAPIKey"}
+	}
+	token, err := s.Verifier.Verify(t, raw, time.Now())
+	if err != nil {
+		var failure *auth.Failure
+		if !errors.As(err, &failure) {
+			s.Log.Error("verifying a token failed", "tenant", t.ExternalID, "err", err)
+			return nil, &refusal{http.StatusInternalServerError, "Error connecting to Realtime", "ErrorConnectingToWebsocket"}
+		}
+		status, text, code := failure.Handshake()
+		return nil, &refusal{status, text, code}
+	}
+	meters := s.Meters.Of(t.ExternalID)
+	switch {
+	case meters.Users() >= t.MaxConcurrentUsers:
+		return nil, &refusal{http.StatusTooManyRequests, "Too many connected users", "ConnectionRateLimitReached"}
+	case meters.Joins.Over(t.MaxJoinsPerSecond):
+		return nil, &refusal{http.StatusTooManyRequests, "Too many joins per second", "JoinsRateLimitReached"}
+	}
+	return &channel.Client{TenantID: t.ExternalID, Tenant: handle, Meters: meters, Token: token}, nil
+}
+
+// apiKey returns the token of a handshake: the header, or the query parameter
+// if it is a plain string.
+func apiKey(r *http.Request) (string, bool) {
+	if values := r.Header.Values("X-Api-Key"); len(values) > 0 {
+		return values[0], true
+	}
+	values := r.URL.Query()["apikey"]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[len(values)-1], true
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
+	s.Metrics.refused(why.code)
+	s.Log.Info("handshake refused", "code", why.code, "host", r.Host, "err", why.text)
+	wait := time.NewTimer(s.Settings.ConnectBackoff)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-r.Context().Done():
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(why.status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": why.text}) // the client may be gone
+}
+
+// upgradeFault names the first header that keeps the connection from becoming a
+// WebSocket. RFC 6455, section 4.2.1.
+func upgradeFault(h http.Header) string {
+	key := h.Get("Sec-WebSocket-Key")
+	switch {
+	case !hasToken(h, "Connection", "upgrade"):
+		return headerFault("connection", "must contain 'upgrade'", h.Values("Connection"))
+	case !hasToken(h, "Upgrade", "websocket"):
+		return headerFault("upgrade", "must contain 'websocket'", h.Values("Upgrade"))
+	case !websocket.ValidKey(key):
+		return headerFault("sec-websocket-key", "must be 16 bytes in base64", h.Values("Sec-WebSocket-Key"))
+	case h.Get("Sec-WebSocket-Version") != "13":
+		return headerFault("sec-websocket-version", "must be '13'", h.Values("Sec-WebSocket-Version"))
+	}
+	return ""
+}
+
+func headerFault(name, rule string, got []string) string {
+	return fmt.Sprintf("'%s' header %s, got %q", name, rule, got)
+}
+
+func hasToken(h http.Header, name, token string) bool {
+	for _, value := range h.Values(name) {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
