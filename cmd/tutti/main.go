@@ -1,0 +1,79 @@
+// Command tutti is the server and its tools: one file for each subcommand.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// cli is the command line.
+type cli struct {
+	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Token   tokenCommand   `cmd:"" help:"Mint a token for a tenant."`
+	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure."`
+	Version versionCommand `cmd:"" help:"Say which version this is."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Exit))
+}
+
+// run runs one command and returns the status of the process.
+func run(ctx context.Context, args []string, exit func(int)) int {
+	var c cli
+	parser := kong.Must(&c,
+		kong.Name("tutti"),
+		kong.Description("A realtime server that the Supabase clients can talk to: Broadcast, Presence, Postgres Changes."),
+		kong.UsageOnError(), kong.Exit(exit), kong.BindTo(ctx, (*context.Context)(nil)))
+	command, err := parser.Parse(args)
+	if err != nil {
+		parser.FatalIfErrorf(err)
+	}
+	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "tutti: "+err.Error())
+		return 1
+	}
+	return 0
+}
+
+type versionCommand struct {
+	JSON bool `help:"Print JSON."`
+}
+
+// Run prints the version and what it was built from.
+func (v *versionCommand) Run() error {
+	revision, goVersion := buildInfo()
+	if v.JSON {
+		return printJSON(map[string]string{"version": version, "revision": revision, "go": goVersion})
+	}
+	fmt.Printf("tutti %s (revision %s, %s)\n", version, revision, goVersion)
+	return nil
+}
+
+// buildInfo returns the commit that the binary was built from and the version
+// of Go that built it.
+func buildInfo() (revision, goVersion string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown", "unknown"
+	}
+	revision = "unknown"
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return revision, info.GoVersion
+}

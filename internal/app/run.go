@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Listen opens the port of the configuration.
+func (a *App) Listen(ctx context.Context) (net.Listener, error) {
+	var config net.ListenConfig
+	address := net.JoinHostPort(a.config.Host, strconv.Itoa(a.config.Port))
+	l, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
+// Run serves what comes in through l until ctx ends or something fails, and
+// then stops in order. It returns when every goroutine of the node has ended.
+func (a *App) Run(ctx context.Context, l net.Listener) error {
+	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	var rooms sync.WaitGroup
+	start := func(room string, run func(context.Context) error) {
+		rooms.Go(func() {
+			if err := run(running); err != nil && !errors.Is(err, context.Canceled) {
+				stop(fmt.Errorf("%s: %w", room, err))
+			}
+		})
+	}
+	start("count", a.meters.Run)
+	start("run the event loops", a.sockets.Run)
+	if a.file != nil {
+		start("watch the tenants", a.watchTenants)
+	}
+	start("serve HTTP", func(context.Context) error { return a.serve(l) })
+	select {
+	case <-ctx.Done():
+	case <-running.Done():
+	}
+	err := a.drain(context.WithoutCancel(ctx))
+	failure := context.Cause(running)
+	stop(nil)
+	rooms.Wait()
+	return errors.Join(failure, err)
+}
+
+func (a *App) serve(l net.Listener) (err error) {
+	if a.config.TLSCert != "" {
+		err = a.server.ServeTLS(l, a.config.TLSCert, a.config.TLSKey)
+	} else {
+		err = a.server.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// watchTenants tells the directory what changes in the file.
+func (a *App) watchTenants(ctx context.Context) error {
+	return a.file.Run(ctx, func(ids []string) {
+		if err := a.directory.Refresh(ctx, ids...); err != nil {
+			a.log.Error("tenants could not be refreshed", "err", err)
+		}
+	})
+}
+
+// drain refuses what is new and ends what is there: joins, connections, clients.
+func (a *App) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.config.Grace))
+	defer cancel()
+	a.clients.Close()
+	a.log.Info("stopping", "clients", a.sockets.Open())
+	var web, clients error
+	var wg sync.WaitGroup
+	wg.Go(func() { web = a.server.Shutdown(ctx) })
+	wg.Go(func() { clients = a.sockets.Drain(ctx) })
+	wg.Wait()
+	if web != nil {
+		web = fmt.Errorf("stop HTTP: %w", errors.Join(web, a.server.Close()))
+	}
+	if clients != nil {
+		clients = fmt.Errorf("disconnect clients: %w", clients)
+	}
+	return errors.Join(web, clients)
+}
