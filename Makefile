@@ -1,0 +1,74 @@
+# What you can ask for here. Everything installs what it lacks, says so, and
+# wastes no time the second time.
+
+SHELL   := /bin/bash
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PORT    ?= 4000
+
+# Vite and the type checker look at these.
+PAGES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.go' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test unit race e2e browser bench bench-once fuzz soak lint pages clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## Start a server with a ready-made tenant on port 4000 (PORT=… for another)
+	@PORT=$(PORT) exec bin/tutti serve
+
+build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tutti ./cmd/tutti
+
+test: unit e2e bench-once ## Run all tests
+
+unit: web/dist/index.html race-tools ## Vet, and run the Go tests with the race detector, and those of the pages
+	@echo '== gofmt, vet'
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@$(GO) vet ./...
+	@echo '== Go tests'
+	@$(GO) test -race ./...
+	@echo '== page tests'
+	@cd web && npm run --silent check && npm test --silent
+
+.PHONY: race-tools
+race-tools:
+	@scripts/debian gcc:gcc libc6-dev:/usr/include/stdlib.h
+
+e2e: build e2e/node_modules/.done ## Run the official clients against a real server, in Node and in Chromium
+	@scripts/debian chromium:chromium
+	@echo '== end to end: supabase-js in Node and in Chromium'
+	@cd e2e && npm test --silent
+
+bench: build ## Measure, side by side with rivals (takes some minutes; leave the machine alone)
+	@$(GO) run ./bench/run
+
+bench-once: build ## Run every benchmark once, only to see that it works
+	@echo '== benchmarks, once each'
+	@$(GO) test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic)' || true
+	@$(GO) run ./bench/run -short
+
+fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
+	@scripts/fuzz $${FUZZTIME:-30s}
+
+soak: build ## Half an hour of churn; the server must end as it began
+	@$(GO) run ./bench/soak
+
+lint: ## Run golangci-lint
+	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+
+pages: web/dist/index.html ## Build the browser pages
+
+web/dist/index.html: web/node_modules/.done $(PAGES)
+	@echo '== building the pages'
+	@cd web && npm run --silent build
+	@touch $@
+
+%/node_modules/.done: %/package-lock.json
+	@echo '== npm packages for $*'
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clean: ## Remove what was built
+	@rm -rf bin web/dist/assets web/dist/index.html web/node_modules e2e/node_modules
