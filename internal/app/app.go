@@ -85,10 +85,13 @@ func New(config Config, log *slog.Logger) (*App, error) {
 	}
 	a.sockets.Seat(a.topics, a.clients)
 	routes := &api.API{
-		Tenants: a.directory, Verifier: verifier, Meters: a.meters, Door: door, Socket: a.sockets, Pages: web.Files(),
+		Tenants: a.directory, Verifier: verifier, Meters: a.meters, Door: door, Socket: a.sockets,
 		Metrics:       promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		MetricsSecret: config.Metrics.Secret, MetricsBlocklist: config.Metrics.Blocklist,
 		BaggageKey: config.RequestIDBaggage, Full: a.sockets.Full, Status: a.status, Log: log,
+	}
+	if web.Built() {
+		routes.Pages = web.Files()
 	}
 	a.server = &http.Server{
 		Handler:           routes.Handler(),

@@ -37,10 +37,17 @@ func Fits(t *tutti.Tenant, payload []byte) error {
 // it is too large: then it counts as well, but goes nowhere. Shard is the
 // counter that the caller's event loop uses; any number is right.
 func (d *Door) Send(t *tutti.Tenant, meters *limit.Tenant, shard int, m tutti.Message) error {
-	meters.Events.Add(shard, 1)
 	if err := Fits(t, m.Payload); err != nil {
+		meters.Events.Add(shard, 1)
 		return err
 	}
-	d.Publisher.Publish(m)
+	d.Release(meters, shard, m)
 	return nil
+}
+
+// Release is Send for a message that its caller has weighed, because what it
+// was given is only a part of the payload.
+func (d *Door) Release(meters *limit.Tenant, shard int, m tutti.Message) {
+	meters.Events.Add(shard, 1)
+	d.Publisher.Publish(m)
 }

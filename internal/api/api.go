@@ -1,0 +1,96 @@
+// Package api knows the HTTP routes of the server: what they read, in which
+// order they check it, and what they answer. It also says which path is a
+// WebSocket, a page or nothing. internal/app builds it and serves its Handler.
+// It owns no goroutine and no state.
+//
+// Specification: https://supabase.com/docs/guides/realtime/broadcast, and the
+// protocol reference, sections 1.1, 5.4, 9.3 and 9.4.
+package api
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http"
+
+	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
+	"github.com/tutti-realtime/tutti/internal/limit"
+	"github.com/tutti-realtime/tutti/internal/tenant"
+)
+
+// API is the HTTP interface of a node. All fields are needed unless theirs says
+// otherwise, and none is changed once Handler has been called.
+type API struct {
+	Tenants  *tenant.Directory
+	Verifier *auth.Verifier
+	Meters   *limit.Meters
+	Door     *broadcast.Door
+
+	Policies Policies // nil: nobody may write to a private topic
+
+	// Socket takes the WebSocket paths with any method; it does its own checks.
+	Socket http.Handler
+
+	// Pages are the browser pages: index.html at the root, and below assets/
+	// files whose names change with their content. Nil when they were not built.
+	Pages fs.FS
+
+	// Metrics answers /metrics and /metrics/{region}, whose region is the
+	// request's path value. Nil: there is no such path.
+	Metrics          http.Handler
+	MetricsSecret    string   // METRICS_JWT_SECRET; "" lets nobody in
+	MetricsBlocklist []string // METRICS_TOKEN_BLOCKLIST; may be nil
+
+	Status func() Status // the numbers for /status
+
+	// Full says that the node takes no more broadcasts for now. It may be nil.
+	Full func() bool
+
+	// BaggageKey is the entry of the baggage header that may name a request,
+	// REQUEST_ID_BAGGAGE_KEY. "" means no entry may.
+	BaggageKey string
+
+	Log *slog.Logger
+}
+
+// gateway is the prefix under which the gateways of hosted and self-hosted
+// stacks publish this server. Clients that reach it without one use it too.
+const gateway = "/realtime/v1"
+
+// Handler returns all routes.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/socket/websocket", a.Socket)
+	mux.Handle(gateway+"/websocket", a.Socket)
+	for _, prefix := range []string{"", gateway} {
+		mux.HandleFunc("GET "+prefix+"/api/ping", a.ping)
+		a.shared(mux, prefix+"/api/broadcast", a.batch)
+		a.shared(mux, prefix+"/api/broadcast/{topic}/events/{event}", a.single)
+	}
+	mux.HandleFunc("GET /healthcheck", healthcheck)
+	mux.HandleFunc("GET /status", a.status)
+	if a.Metrics != nil {
+		mux.HandleFunc("GET /metrics", a.metrics)
+		mux.HandleFunc("GET /metrics/{region}", a.metrics)
+	}
+	mux.HandleFunc("GET /inspector", toConsole)
+	mux.HandleFunc("GET /inspector/new", toConsole)
+	// Without a method, so that a path called with the wrong one is not found,
+	// as in the reference, instead of "not allowed".
+	mux.HandleFunc("/", a.page)
+	return a.guard(mux)
+}
+
+// shared adds a broadcast route that pages of other origins may call.
+func (a *API) shared(mux *http.ServeMux, path string, send func(*http.Request, http.Header) error) {
+	mux.HandleFunc("OPTIONS "+path, preflight)
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		allowOrigin(w.Header(), r)
+		w.Header().Set("X-Request-Id", requestID(r.Header, a.BaggageKey))
+		if err := send(r, w.Header()); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+}
