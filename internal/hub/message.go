@@ -32,9 +32,13 @@ func (m *Message) Frame(v phoenix.Version) []byte {
 	return f.bytes
 }
 
+// frameWords is room for what stands around a message in any serializer, so
+// that a frame is allocated once.
+const frameWords = 128
+
 // seal encodes m as a frame.
 func seal(v phoenix.Version, m *tutti.Message) []byte {
-	size := websocket.Room + 64 + len(m.Topic.Name) + len(m.Event) + len(m.Meta) + len(m.Payload)
+	size := websocket.Room + frameWords + len(m.Topic.Name) + len(m.Event) + len(m.Meta) + len(m.Payload)
 	buf, text, ok := phoenix.AppendMessage(make([]byte, websocket.Room, size), v, m)
 	if !ok {
 		return nil

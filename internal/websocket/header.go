@@ -3,6 +3,7 @@ package websocket
 import (
 	"encoding/binary"
 	"math"
+	"unicode/utf8"
 )
 
 // MaxHeader is the length of the longest header in bytes.
@@ -46,10 +47,16 @@ func ParseHeader(b []byte) (h Header, n int, err error) {
 			return h, 0, nil
 		}
 		long := binary.BigEndian.Uint64(b[2:])
+		if long>>63 != 0 {
+			return h, 0, &CloseError{CodeProtocol, "the length's first bit is set"}
+		}
 		if long > math.MaxInt32 {
 			return h, 0, &CloseError{CodeTooBig, "frame is too big"}
 		}
 		h.Length, n = int(long), 10
+	}
+	if n == 4 && h.Length <= 125 || n == 10 && h.Length <= math.MaxUint16 {
+		return h, 0, &CloseError{CodeProtocol, "a length is not in its shortest form"}
 	}
 	if h.Masked {
 		if len(b) < n+4 {
@@ -106,13 +113,18 @@ func Mask(b []byte, key [4]byte) {
 }
 
 // AppendClose appends the payload of a close frame. A reason is cut to the 123
-// bytes that there is room for.
+// bytes that there is room for, or fewer where a character would be cut in two:
+// half of one is not UTF-8, and the peer would take it for a fault of ours.
 func AppendClose(dst []byte, code int, reason string) []byte {
 	if code == codeNoStatus {
 		return dst
 	}
+	end := min(len(reason), 123)
+	for end > 0 && end < len(reason) && !utf8.RuneStart(reason[end]) {
+		end--
+	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
-	return append(dst, reason[:min(len(reason), 123)]...)
+	return append(dst, reason[:end]...)
 }
 
 // Room is how many bytes Seal needs in front of a payload.

@@ -35,6 +35,7 @@ func (r *Reader) Read(data []byte, each func(Opcode, []byte) error) error {
 	for len(data) > 0 {
 		n, err := r.frame(data, each)
 		if err != nil {
+			r.partial = nil // a connection that is ending holds nothing
 			return err
 		}
 		if n == 0 {
@@ -152,7 +153,7 @@ func ParseClose(payload []byte) (code int, reason string, err error) {
 		return 0, "", &CloseError{CodeProtocol, "not a close code"}
 	}
 	if !utf8.Valid(payload[2:]) {
-		return 0, "", &CloseError{CodeProtocol, "close reason is not UTF-8"}
+		return 0, "", &CloseError{codeBadText, "close reason is not UTF-8"}
 	}
 	return code, string(payload[2:]), nil
 }

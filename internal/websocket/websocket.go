@@ -48,6 +48,7 @@ const (
 	CodeRestart   = 1012
 	CodeTryLater  = 1013
 	codeNoStatus  = 1005
+	codeBadText   = 1007
 )
 
 // Accept returns the Sec-WebSocket-Accept of a Sec-WebSocket-Key. RFC 6455,
