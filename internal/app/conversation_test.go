@@ -104,6 +104,8 @@ type script struct {
 	fields  []string
 	file    string
 	clients map[string]*speaker
+	log     slog.Handler // of the server; nil for none
+	app     *App
 	stop    context.CancelFunc
 	done    chan error
 	line    int
@@ -198,13 +200,16 @@ func (s *script) serve() {
 	if _, err := parser.Parse(flags); err != nil {
 		s.fatalf("%v", err)
 	}
-	app, err := New(config, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if s.log == nil {
+		s.log = slog.NewTextHandler(io.Discard, nil)
+	}
+	s.app, err = New(config, slog.New(s.log))
 	if err != nil {
 		s.fatalf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.done = cancel, make(chan error, 1)
-	go func() { s.done <- app.Run(ctx, s.medium.listener) }()
+	go func() { s.done <- s.app.Run(ctx, s.medium.listener) }()
 }
 
 func (s *script) writeTenants() {

@@ -45,11 +45,11 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	case <-running.Done():
 	}
-	err := a.drain(context.WithoutCancel(ctx))
 	failure := context.Cause(running)
+	a.drain(context.WithoutCancel(ctx))
 	stop(nil)
 	rooms.Wait()
-	return errors.Join(failure, err)
+	return failure
 }
 
 func (a *App) serve(l net.Listener) (err error) {
@@ -74,21 +74,23 @@ func (a *App) watchTenants(ctx context.Context) error {
 }
 
 // drain refuses what is new and ends what is there: joins, connections, clients.
-func (a *App) drain(ctx context.Context) error {
+// Whoever has not gone when the grace is over is dropped, which is no failure
+// of the server's.
+func (a *App) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.config.Grace))
 	defer cancel()
 	a.clients.Close()
 	a.log.Info("stopping", "clients", a.sockets.Open())
-	var web, clients error
 	var wg sync.WaitGroup
-	wg.Go(func() { web = a.server.Shutdown(ctx) })
-	wg.Go(func() { clients = a.sockets.Drain(ctx) })
+	wg.Go(func() {
+		if err := a.server.Shutdown(ctx); err != nil {
+			a.log.Warn("requests were cut off", "err", errors.Join(err, a.server.Close()))
+		}
+	})
+	wg.Go(func() {
+		if err := a.sockets.Drain(ctx); err != nil {
+			a.log.Warn("clients were dropped that did not close in time", "clients", a.sockets.Open(), "err", err)
+		}
+	})
 	wg.Wait()
-	if web != nil {
-		web = fmt.Errorf("stop HTTP: %w", errors.Join(web, a.server.Close()))
-	}
-	if clients != nil {
-		clients = fmt.Errorf("disconnect clients: %w", clients)
-	}
-	return errors.Join(web, clients)
 }
