@@ -23,16 +23,19 @@ const module = "github.com/tutti-realtime/tutti"
 var plan = map[string]int{
 	".": 0, // the words
 
-	"internal/phoenix":   1,
-	"internal/auth":      1,
-	"internal/limit":     1,
-	"internal/tenant":    1,
-	"internal/postgres":  1,
-	"internal/wal":       1,
-	"internal/cluster":   1,
-	"internal/websocket": 1,
-	"web":                1,
-	"extension/*":        1, // and the root package is all of ours that they import
+	"internal/phoenix":                   1,
+	"internal/auth":                      1,
+	"internal/limit":                     1,
+	"internal/tenant":                    1,
+	"internal/secret":                    1,
+	"internal/postgres":                  1,
+	"internal/postmaster":                1,
+	"internal/postmaster/postmastertest": 2, // for the tests of other rooms
+	"internal/wal":                       1,
+	"internal/cluster":                   1,
+	"internal/websocket":                 1,
+	"web":                                1,
+	"extension/*":                        1, // and the root package is all of ours that they import
 
 	"internal/hub":       2,
 	"internal/presence":  2,
