@@ -9,6 +9,7 @@ import (
 // database. A *Tenant that is in use is never changed; a change is a new one.
 // Zero limits mean what they say: nothing is allowed.
 type Tenant struct {
+	ID         string // surrogate id, a UUID; empty for stores that have none
 	ExternalID string // first label of the host by which clients reach it
 	Name       string
 

@@ -4,7 +4,7 @@
 // It owns no goroutine and no state.
 //
 // Specification: https://supabase.com/docs/guides/realtime/broadcast, and the
-// protocol reference, sections 1.1, 5.4, 9.3 and 9.4.
+// protocol reference, sections 1.1, 5.4 and 9.
 package api
 
 import (
@@ -41,6 +41,8 @@ type API struct {
 	MetricsSecret    string   // METRICS_JWT_SECRET; "" lets nobody in
 	MetricsBlocklist []string // METRICS_TOKEN_BLOCKLIST; may be nil
 
+	Management *Management // nil: there are no /api/tenants
+
 	Status func() Status // the numbers for /status
 
 	// Full says that the node takes no more broadcasts for now. It may be nil.
@@ -57,40 +59,22 @@ type API struct {
 // stacks publish this server. Clients that reach it without one use it too.
 const gateway = "/realtime/v1"
 
+// socketPath is where the WebSocket is without a gateway.
+const socketPath = "/socket/websocket"
+
 // Handler returns all routes.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/socket/websocket", a.Socket)
+	mux.Handle(socketPath, a.Socket)
 	mux.Handle(gateway+"/websocket", a.Socket)
-	for _, prefix := range []string{"", gateway} {
-		mux.HandleFunc("GET "+prefix+"/api/ping", a.ping)
-		a.shared(mux, prefix+"/api/broadcast", a.batch)
-		a.shared(mux, prefix+"/api/broadcast/{topic}/events/{event}", a.single)
+	for _, r := range a.routes() {
+		mux.Handle(r.method+" "+r.path, r.serve)
+		if r.gateway {
+			mux.Handle(r.method+" "+gateway+r.path, r.serve)
+		}
 	}
-	mux.HandleFunc("GET /healthcheck", healthcheck)
-	mux.HandleFunc("GET /status", a.status)
-	if a.Metrics != nil {
-		mux.HandleFunc("GET /metrics", a.metrics)
-		mux.HandleFunc("GET /metrics/{region}", a.metrics)
-	}
-	mux.HandleFunc("GET /inspector", toConsole)
-	mux.HandleFunc("GET /inspector/new", toConsole)
 	// Without a method, so that a path called with the wrong one is not found,
 	// as in the reference, instead of "not allowed".
 	mux.HandleFunc("/", a.page)
 	return a.guard(mux)
-}
-
-// shared adds a broadcast route that pages of other origins may call.
-func (a *API) shared(mux *http.ServeMux, path string, send func(*http.Request, http.Header) error) {
-	mux.HandleFunc("OPTIONS "+path, preflight)
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-		allowOrigin(w.Header(), r)
-		w.Header().Set("X-Request-Id", requestID(r.Header, a.BaggageKey))
-		if err := send(r, w.Header()); err != nil {
-			a.fail(w, r, err)
-			return
-		}
-		w.WriteHeader(http.StatusAccepted)
-	})
 }

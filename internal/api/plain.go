@@ -32,12 +32,17 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
 		Blocked:    a.MetricsBlocklist,
 		Validators: a.Verifier.Validators,
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token, ok := bearer(r.Header)
 	if !ok || service.Verify(token, time.Now()) != nil {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	a.Metrics.ServeHTTP(w, r)
+}
+
+// bearer returns the token of an Authorization that begins exactly with "Bearer ".
+func bearer(h http.Header) (token string, ok bool) {
+	return strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 }
 
 // toConsole sends those who know the reference's address of the console there.

@@ -2,6 +2,10 @@ package tenant
 
 import "github.com/tutti-realtime/tutti"
 
+// standardAdapter is the reference's name for how its nodes talk to each other.
+// It is stored and shown, and means nothing here.
+const standardAdapter = "gen_rpc"
+
 // Defaults are the limits of a tenant that does not name its own. The fields are
 // those of tutti.Tenant; zero allows nothing.
 type Defaults struct {
@@ -41,6 +45,6 @@ func (d Defaults) Tenant(externalID string) *tutti.Tenant {
 		MaxPresenceEventsPerSecond: d.MaxPresenceEventsPerSecond,
 		MaxPayloadSizeKB:           d.MaxPayloadSizeKB,
 		PostgresCDCDefault:         DatabaseExtension,
-		BroadcastAdapter:           "gen_rpc",
+		BroadcastAdapter:           standardAdapter,
 	}
 }

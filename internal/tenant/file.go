@@ -20,7 +20,7 @@ import (
 // under a millisecond for a thousand tenants.
 const pollEvery = time.Second
 
-// File is a Store of the tenants in a YAML file. See parse.go for its form.
+// File is a Registry of the tenants in a YAML file. See parse.go for its form.
 type File struct {
 	Log *slog.Logger // nil is slog.Default()
 
@@ -28,6 +28,9 @@ type File struct {
 	getenv   func(string) string
 	defaults Defaults
 	current  atomic.Pointer[contents]
+
+	turn   chan struct{}       // holds one who reads the file into current, or writes it
+	untold map[string]struct{} // ids that Run has yet to announce; of whoever has the turn
 }
 
 // contents are the tenants of a file, sorted by id, and the bytes they were in.
@@ -39,7 +42,10 @@ type contents struct {
 // OpenFile reads a tenants file. The value of "env:NAME" in it is what getenv
 // says of NAME. The error names every fault with its place, a line for each.
 func OpenFile(path string, getenv func(string) string, defaults Defaults) (*File, error) {
-	f := &File{path: path, getenv: getenv, defaults: defaults}
+	f := &File{
+		path: path, getenv: getenv, defaults: defaults,
+		turn: make(chan struct{}, 1), untold: make(map[string]struct{}),
+	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read tenants file: %w", err)
@@ -95,30 +101,58 @@ func (l look) same(other look) bool {
 	return l.failed == other.failed && bytes.Equal(l.raw, other.raw)
 }
 
-// poll looks at the file, and deals with what is there for the second time.
+// lock waits for the turn to read or write the file.
+func (f *File) lock(ctx context.Context) error {
+	select {
+	case f.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (f *File) unlock() { <-f.turn }
+
+// poll looks at the file, and announces what is new in it, whether it was found
+// just now or read or written by Put and Delete.
 func (f *File) poll(ctx context.Context, last look, changed func(ids []string)) look {
+	if f.lock(ctx) != nil {
+		return last
+	}
+	now, ids := f.look(ctx, last)
+	for id := range f.untold {
+		ids = append(ids, id)
+	}
+	clear(f.untold)
+	f.unlock()
+	if len(ids) > 0 {
+		slices.Sort(ids)
+		changed(slices.Compact(ids))
+	}
+	return now
+}
+
+// look looks at the file, and puts in force what is there for the second time.
+func (f *File) look(ctx context.Context, last look) (now look, ids []string) {
 	raw, err := os.ReadFile(f.path)
-	now := look{raw: raw}
+	now = look{raw: raw}
 	if err != nil {
 		now = look{failed: err.Error()}
 	}
 	if !now.same(last) {
-		return now
+		return now, nil
 	}
 	if last.settled {
-		return last
+		return last, nil
 	}
 	now.settled = true
-	var ids []string
 	if err == nil {
 		ids, err = f.load(raw)
 	}
 	if err != nil {
 		f.report(ctx, err)
-	} else if len(ids) > 0 {
-		changed(ids)
 	}
-	return now
+	return now, ids
 }
 
 // report logs what is wrong with the file, each fault by itself.
@@ -143,14 +177,17 @@ func (f *File) load(raw []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.install(tenants, raw), nil
+}
+
+// install puts tenants in force, and returns the ids of those that differ.
+func (f *File) install(tenants []*tutti.Tenant, raw []byte) []string {
 	slices.SortFunc(tenants, byID)
 	before := f.current.Load()
 	after := &contents{tenants, raw}
 	f.current.Store(after)
-	return before.diff(after), nil
+	return before.diff(after)
 }
-
-func byID(a, b *tutti.Tenant) int { return cmp.Compare(a.ExternalID, b.ExternalID) }
 
 // find returns a tenant, or nil.
 func (c *contents) find(id string) *tutti.Tenant {

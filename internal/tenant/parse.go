@@ -29,9 +29,15 @@ import (
 // for them. With an error, which names all faults, there are no tenants.
 func parse(raw []byte, path string, getenv func(string) string, defaults Defaults) ([]*tutti.Tenant, error) {
 	r := &reader{path: path, getenv: getenv}
+	tenants, _, err := r.parse(raw, defaults)
+	return tenants, err
+}
+
+// parse returns the tenants of a file in their order, and its one mapping.
+func (r *reader) parse(raw []byte, defaults Defaults) ([]*tutti.Tenant, value, error) {
 	top, ok := r.open(raw)
 	if !ok {
-		return nil, r.err()
+		return nil, top, r.err()
 	}
 	if top.node == nil {
 		top.node = ast.Mapping(nil, false) // an empty file is missing its tenants, no more
@@ -49,9 +55,9 @@ func parse(raw []byte, path string, getenv func(string) string, defaults Default
 		top.in("tenants").fault(`is required; a server without tenants says "tenants: []"`)
 	}
 	if err := r.err(); err != nil {
-		return nil, err
+		return nil, top, err
 	}
-	return tenants, nil
+	return tenants, top, nil
 }
 
 // tenant reads one tenant. The lines say where each id was first seen.
@@ -108,16 +114,23 @@ func (v value) externalID(lines map[string]int) string {
 	}
 	line, _ := v.position()
 	switch {
-	case len(id) > 255:
-		v.fault("must be no longer than 255 bytes, got %d", len(id))
-	case strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || id == "":
-		v.fault("must be the first label of a host name, of lower-case letters, digits, - and _, got %s", v.describe())
+	case len(id) > longestID:
+		v.fault("must be no longer than %d bytes, got %d", longestID, len(id))
+	case !isLabel(id):
+		v.fault(mustBeLabel+", got %s", v.describe())
 	case lines[id] != 0:
 		v.fault("%q is already the tenant in line %d", id, lines[id])
 	default:
 		lines[id] = line
 	}
 	return id
+}
+
+const mustBeLabel = "must be the first label of a host name, of lower-case letters, digits, - and _"
+
+// isLabel reports whether an id can be found in a host name.
+func isLabel(id string) bool {
+	return id != "" && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // extensions reads the extensions of a tenant, one of each type.

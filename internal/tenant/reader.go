@@ -23,6 +23,8 @@ type reader struct {
 
 	aliases map[*ast.AliasNode]ast.Node // nil for an anchor that was not seen before it
 	values  int
+
+	kept map[string]string // fields whose text is in a variable, to how they name it
 }
 
 // open parses a file and returns its one document.

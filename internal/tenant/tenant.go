@@ -1,8 +1,9 @@
 // Package tenant finds a tenant by its external id, remembers it, and forgets it
-// when told. internal/socket and internal/api ask the Directory; internal/app
-// runs the File and passes on what changed. It owns no goroutine: File.Run polls
-// on its caller's, and a Directory asks its Store on the goroutine of whoever
-// needs the answer.
+// when told; it says what a request makes of a tenant, and writes that into the
+// tenants file. internal/socket and internal/api ask the Directory, internal/api
+// changes a Registry, internal/app runs the File and passes on what changed. It
+// owns no goroutine: File.Run polls on its caller's, and a Directory asks its
+// Store on the goroutine of whoever needs the answer.
 package tenant
 
 import (

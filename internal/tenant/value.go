@@ -119,12 +119,18 @@ func (v value) text() (s string, ok bool) {
 	return "", false
 }
 
+// inVariable begins a text that is kept in a variable, whose name follows.
+const inVariable = "env:"
+
 // secret reads text that may be kept in a variable.
 func (v value) secret() (s string, ok bool) {
 	s, ok = v.text()
-	name, kept := strings.CutPrefix(s, "env:")
+	name, kept := strings.CutPrefix(s, inVariable)
 	if !kept {
 		return s, ok
+	}
+	if v.r.kept != nil {
+		v.r.kept[v.field] = s
 	}
 	if s = v.r.getenv(name); s == "" {
 		v.fault("variable %s is not set", name)
