@@ -1,5 +1,7 @@
 package tutti
 
+import "errors"
+
 // An Error is a refusal that a client may see. Everything else that goes wrong
 // is the server's own affair: it is logged, and shown as UnknownError.
 type Error struct {
@@ -14,6 +16,13 @@ func (e *Error) Error() string {
 	}
 	return e.Code + ": " + e.Reason
 }
+
+// ErrNoTenant says that there is no such tenant.
+var ErrNoTenant = errors.New("tenant not found")
+
+// ErrUnavailable says that something that the server depends on cannot be
+// reached, or did not answer in time. It is worth asking again later.
+var ErrUnavailable = errors.New("unavailable for now")
 
 // Codes of refusals, as the official clients and their documents know them.
 const (

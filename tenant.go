@@ -52,3 +52,17 @@ type TenantExtension struct {
 // PayloadLimit returns the largest payload in bytes that the tenant may send in
 // one message: its kilobytes, and 500 bytes of grace.
 func (t *Tenant) PayloadLimit() int { return t.MaxPayloadSizeKB*1000 + 500 }
+
+// A TenantQuery chooses tenants. They come in the order of their external ids.
+type TenantQuery struct {
+	Search    string // part of the external id or the name, in any case; "" is any
+	Suspended *bool  // those that are suspended, or are not; nil is both
+	After     string // external id behind which the page begins; "" is the first page
+	Limit     int    // tenants of a page; 0 leaves it to the store
+}
+
+// A TenantPage is a part of the tenants that a TenantQuery chose.
+type TenantPage struct {
+	Tenants []*Tenant
+	Next    string // After of the next page; "" when this is the last
+}

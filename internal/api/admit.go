@@ -10,7 +10,6 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/limit"
-	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
 var (
@@ -34,7 +33,7 @@ type caller struct {
 // tenant's rate into the answer's header.
 func (a *API) meet(r *http.Request, h http.Header) (*caller, error) {
 	handle, err := a.Tenants.ByHost(r.Context(), r.Host)
-	if errors.Is(err, tenant.ErrNotFound) {
+	if errors.Is(err, tutti.ErrNoTenant) {
 		return nil, errNoTenant
 	}
 	if err != nil {

@@ -116,9 +116,9 @@ func refusalOf(err error) error {
 		return faults(invalid)
 	case errors.As(err, &conflict):
 		return &Refusal{http.StatusConflict, conflict.Reason}
-	case errors.Is(err, tenant.ErrNotFound):
+	case errors.Is(err, tutti.ErrNoTenant):
 		return errNotFound
-	case errors.Is(err, tenant.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, tutti.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &storeError{err}
 	}
 	return err

@@ -41,14 +41,14 @@ func (m *memory) Find(_ context.Context, id string) (*tutti.Tenant, error) {
 	if t := m.all[id]; t != nil {
 		return t, nil
 	}
-	return nil, tenant.ErrNotFound
+	return nil, tutti.ErrNoTenant
 }
 
-func (m *memory) List(ctx context.Context, q tenant.Query) (tenant.Page, error) {
+func (m *memory) List(ctx context.Context, q tutti.TenantQuery) (tutti.TenantPage, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
-		return tenant.Page{}, m.fail
+		return tutti.TenantPage{}, m.fail
 	}
 	if q.Limit == 0 {
 		q.Limit = 2
@@ -334,7 +334,7 @@ func TestFailuresOfTheStore(t *testing.T) {
 		body   string
 		logged int
 	}{
-		"it is down":                {fmt.Errorf("connect: %w", tenant.ErrUnavailable), 503, `{"message":"The store of the tenants gives no answer, please try again"}`, 1},
+		"it is down":                {fmt.Errorf("connect: %w", tutti.ErrUnavailable), 503, `{"message":"The store of the tenants gives no answer, please try again"}`, 1},
 		"it takes too long":         {fmt.Errorf("query: %w", context.DeadlineExceeded), 503, `{"message":"The store of the tenants gives no answer, please try again"}`, 1},
 		"it is broken":              {errors.New("syntax error"), 500, `{"message":"Internal Server Error"}`, 1},
 		"it cannot make the change": {&tenant.Conflict{Reason: "mounted, mount it elsewhere"}, 409, `{"message":"mounted, mount it elsewhere"}`, 0},

@@ -55,7 +55,7 @@ func (g *registrar) list(w http.ResponseWriter, v *visit) error {
 }
 
 // listQuery reads the parameters of a list, and whether they ask for a page.
-func listQuery(r *http.Request) (q tenant.Query, paged bool, err error) {
+func listQuery(r *http.Request) (q tutti.TenantQuery, paged bool, err error) {
 	wrong := faults{}
 	given := r.URL.Query()
 	q.Search, q.After = given.Get("search"), given.Get("after")
@@ -158,7 +158,7 @@ func (g *registrar) put(ctx context.Context, id string, fields json.RawMessage) 
 	}
 	defer g.unlock()
 	before, err = g.Registry.Find(ctx, id)
-	if err != nil && !errors.Is(err, tenant.ErrNotFound) {
+	if err != nil && !errors.Is(err, tutti.ErrNoTenant) {
 		return nil, nil, fmt.Errorf("find tenant %q: %w", id, err)
 	}
 	wanted, err := g.Defaults.Revise(before, id, fields, time.Now())

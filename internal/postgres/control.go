@@ -43,7 +43,7 @@ type ControlConfig struct {
 }
 
 // Control is the tenants in a control database. It connects when it is asked
-// something; a database that is down makes it answer ErrUnavailable, and one
+// something; a database that is down makes it answer tutti.ErrUnavailable, and one
 // that is back is used again. Its methods may be called from any goroutine.
 type Control struct {
 	Log *slog.Logger // nil is slog.Default()

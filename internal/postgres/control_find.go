@@ -57,14 +57,14 @@ WHERE t.external_id IS NOT NULL
 ORDER BY t.external_id COLLATE "C"
 LIMIT nullif($4::bigint, 0)`
 
-// Find returns a tenant, its secrets opened. The error is ErrNotFound when there
-// is none, and ErrUnavailable when that cannot be said. It is one query.
+// Find returns a tenant, its secrets opened. The error is tutti.ErrNoTenant when there
+// is none, and tutti.ErrUnavailable when that cannot be said. It is one query.
 func (c *Control) Find(ctx context.Context, externalID string) (*tutti.Tenant, error) {
 	ctx, cancel := within(ctx, c.config.Timeout)
 	defer cancel()
 	r, err := scanTenant(c.pool.QueryRow(ctx, findTenant, externalID))
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, ErrNotFound
+		return nil, tutti.ErrNoTenant
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find tenant %s: %w", externalID, failed(err))
@@ -72,23 +72,9 @@ func (c *Control) Find(ctx context.Context, externalID string) (*tutti.Tenant, e
 	return c.open(r)
 }
 
-// Query chooses tenants. Its zero value chooses all of them.
-type Query struct {
-	Search    string // part of the external id or the name, in any case; "" is any
-	Suspended *bool  // those that are suspended, or are not; nil is both
-	After     string // external id behind which the page begins; "" is the first page
-	Limit     int    // tenants of a page; 0 is no limit
-}
-
-// Page is a part of the tenants that a Query chose.
-type Page struct {
-	Tenants []*tutti.Tenant
-	Next    string // After of the next page; "" when this is the last
-}
-
 // List returns tenants in the order of their external ids. One whose secrets
 // cannot be opened is logged and left out, so that the others can be seen.
-func (c *Control) List(ctx context.Context, q Query) (Page, error) {
+func (c *Control) List(ctx context.Context, q tutti.TenantQuery) (tutti.TenantPage, error) {
 	asking, cancel := within(ctx, c.config.Timeout)
 	defer cancel()
 	limit := q.Limit
@@ -99,9 +85,9 @@ func (c *Control) List(ctx context.Context, q Query) (Page, error) {
 	rows, _ := c.pool.Query(asking, listTenants, q.Search, q.Suspended, q.After, limit)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*tenantRow, error) { return scanTenant(row) })
 	if err != nil {
-		return Page{}, fmt.Errorf("list tenants: %w", failed(err))
+		return tutti.TenantPage{}, fmt.Errorf("list tenants: %w", failed(err))
 	}
-	var p Page
+	var p tutti.TenantPage
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[:q.Limit]
 		p.Next = all[q.Limit-1].tenant.ExternalID

@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // Each replaces a secret only if it is still the one that was read: who is not
@@ -54,7 +56,7 @@ func (c *Control) Reseal(ctx context.Context, externalID string) (replaced int, 
 		return err
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, ErrNotFound
+		return 0, tutti.ErrNoTenant
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reseal tenant %s: %w", externalID, failed(err))

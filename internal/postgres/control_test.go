@@ -178,10 +178,10 @@ func TestWhatCannotBePut(t *testing.T) {
 			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want %q", err, tt.says)
 			}
-			if errors.Is(err, ErrUnavailable) {
+			if errors.Is(err, tutti.ErrUnavailable) {
 				t.Errorf("%v: the database was there", err)
 			}
-			if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrNotFound) {
+			if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrNoTenant) {
 				t.Errorf("something was put: %v", err)
 			}
 		})
@@ -199,7 +199,7 @@ func TestDelete(t *testing.T) {
 			t.Errorf("existed is %v, %v", existed, err)
 		}
 	}
-	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrNotFound) {
+	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrNoTenant) {
 		t.Error(err)
 	}
 	if n := value[int](t, c.config, "SELECT count(*) FROM _realtime.extensions"); n != 0 {
@@ -266,7 +266,7 @@ func TestWritersOfOneTenantWaitForEachOther(t *testing.T) {
 	} {
 		writers.Go(func() {
 			for range 40 {
-				if err := write(); err != nil && !errors.Is(err, ErrNotFound) {
+				if err := write(); err != nil && !errors.Is(err, tutti.ErrNoTenant) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -287,20 +287,20 @@ func TestList(t *testing.T) {
 	}
 	yes, no := true, false
 	for name, tt := range map[string]struct {
-		query Query
+		query tutti.TenantQuery
 		ids   []string
 		next  string
 	}{
-		"all, by their bytes":       {Query{}, []string{"B", "a%", "a_c", "abc", "b", "ä"}, ""},
-		"the first page":            {Query{Limit: 2}, []string{"B", "a%"}, "a%"},
-		"a page in the middle":      {Query{Limit: 2, After: "a%"}, []string{"a_c", "abc"}, "abc"},
-		"a last page that is full":  {Query{Limit: 2, After: "abc"}, []string{"b", "ä"}, ""},
-		"beyond the last":           {Query{Limit: 2, After: "ä"}, nil, ""},
-		"part of an id in any case": {Query{Search: "B"}, []string{"B", "abc", "b"}, ""},
-		"no letter is a pattern":    {Query{Search: "%"}, []string{"a%"}, ""},
-		"part of a name":            {Query{Search: "name 3"}, []string{"a_c"}, ""},
-		"the suspended":             {Query{Suspended: &yes}, []string{"a%", "b", "ä"}, ""},
-		"the others, by pages":      {Query{Suspended: &no, Limit: 1}, []string{"B"}, "B"},
+		"all, by their bytes":       {tutti.TenantQuery{}, []string{"B", "a%", "a_c", "abc", "b", "ä"}, ""},
+		"the first page":            {tutti.TenantQuery{Limit: 2}, []string{"B", "a%"}, "a%"},
+		"a page in the middle":      {tutti.TenantQuery{Limit: 2, After: "a%"}, []string{"a_c", "abc"}, "abc"},
+		"a last page that is full":  {tutti.TenantQuery{Limit: 2, After: "abc"}, []string{"b", "ä"}, ""},
+		"beyond the last":           {tutti.TenantQuery{Limit: 2, After: "ä"}, nil, ""},
+		"part of an id in any case": {tutti.TenantQuery{Search: "B"}, []string{"B", "abc", "b"}, ""},
+		"no letter is a pattern":    {tutti.TenantQuery{Search: "%"}, []string{"a%"}, ""},
+		"part of a name":            {tutti.TenantQuery{Search: "name 3"}, []string{"a_c"}, ""},
+		"the suspended":             {tutti.TenantQuery{Suspended: &yes}, []string{"a%", "b", "ä"}, ""},
+		"the others, by pages":      {tutti.TenantQuery{Suspended: &no, Limit: 1}, []string{"B"}, "B"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := c.List(t.Context(), tt.query)
@@ -330,10 +330,10 @@ func TestASecretThatCannotBeOpened(t *testing.T) {
 	}
 	psql(t, c.config, `UPDATE _realtime.extensions SET settings = settings || '{"db_name": "plain"}' WHERE tenant_external_id = 'acme'`)
 	_, err := c.Find(t.Context(), "acme")
-	if err == nil || errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "tenant acme: db_name of extension postgres_cdc_rls") {
+	if err == nil || errors.Is(err, tutti.ErrNoTenant) || !strings.Contains(err.Error(), "tenant acme: db_name of extension postgres_cdc_rls") {
 		t.Error(err)
 	}
-	if p, err := c.List(t.Context(), Query{}); err != nil || len(p.Tenants) != 1 || p.Tenants[0].ExternalID != "good" {
+	if p, err := c.List(t.Context(), tutti.TenantQuery{}); err != nil || len(p.Tenants) != 1 || p.Tenants[0].ExternalID != "good" {
 		t.Errorf("listed %v, %v", p.Tenants, err)
 	}
 }
@@ -356,7 +356,7 @@ func TestRowsWithHoles(t *testing.T) {
 		got.PostgresCDCDefault != "postgres_cdc_rls" || !reflect.DeepEqual(got.FeatureFlags, map[string]bool{"on": true}) {
 		t.Errorf("%+v", got)
 	}
-	if p, err := c.List(t.Context(), Query{}); err != nil || len(p.Tenants) != 1 {
+	if p, err := c.List(t.Context(), tutti.TenantQuery{}); err != nil || len(p.Tenants) != 1 {
 		t.Errorf("listed %d, %v", len(p.Tenants), err)
 	}
 	got.JWTSecret, got.Extensions = "secret", nil

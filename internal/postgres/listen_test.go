@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // soon is how long other processes may go without knowing of a change, and some
@@ -189,7 +191,7 @@ func TestAListenerThatFindsNobodyKeepsTrying(t *testing.T) {
 	p.down()
 	c := open(t, config, gcm)
 	heard, stop := listen(t, c)
-	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) {
+	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrUnavailable) {
 		t.Error(err)
 	}
 	p.up(t)

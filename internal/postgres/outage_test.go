@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/postmaster/postmastertest"
 )
 
@@ -18,16 +19,16 @@ func TestADatabaseThatComesAndGoes(t *testing.T) {
 		t.Helper()
 		start := time.Now()
 		_, err := c.Find(t.Context(), "acme")
-		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, tutti.ErrUnavailable) || errors.Is(err, tutti.ErrNoTenant) {
 			t.Errorf("%s: Find says %v", when, err)
 		}
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("%s: it took %v to say so", when, took)
 		}
-		if err := c.Migrate(t.Context()); !errors.Is(err, ErrUnavailable) {
+		if err := c.Migrate(t.Context()); !errors.Is(err, tutti.ErrUnavailable) {
 			t.Errorf("%s: Migrate says %v", when, err)
 		}
-		if _, err := c.Put(t.Context(), acme()); !errors.Is(err, ErrUnavailable) {
+		if _, err := c.Put(t.Context(), acme()); !errors.Is(err, tutti.ErrUnavailable) {
 			t.Errorf("%s: Put says %v", when, err)
 		}
 	}
@@ -40,7 +41,7 @@ func TestADatabaseThatComesAndGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.down()
-	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) {
+	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrUnavailable) {
 		t.Errorf("on a connection that just ended: %v", err)
 	}
 	unavailable("down again")
@@ -58,7 +59,7 @@ func TestADatabaseThatSaysNothing(t *testing.T) {
 	p.hush()
 	for range 3 {
 		start := time.Now()
-		if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) {
+		if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrUnavailable) {
 			t.Error(err)
 		}
 		if took := time.Since(start); took > 3*time.Second {
@@ -70,11 +71,11 @@ func TestADatabaseThatSaysNothing(t *testing.T) {
 	// A second is little for a busy machine; it may take more than one attempt.
 	deadline, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	err := ErrUnavailable
-	for errors.Is(err, ErrUnavailable) && deadline.Err() == nil {
+	err := tutti.ErrUnavailable
+	for errors.Is(err, tutti.ErrUnavailable) && deadline.Err() == nil {
 		_, err = c.Find(deadline, "acme")
 	}
-	if !errors.Is(err, ErrNotFound) {
+	if !errors.Is(err, tutti.ErrNoTenant) {
 		t.Error(err)
 	}
 }
@@ -84,7 +85,7 @@ func TestWhoeverGivesUpIsNotToldOfAnOutage(t *testing.T) {
 	c := migrated(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Find(ctx, "acme"); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
+	if _, err := c.Find(ctx, "acme"); !errors.Is(err, context.Canceled) || errors.Is(err, tutti.ErrUnavailable) {
 		t.Error(err)
 	}
 }
@@ -107,7 +108,7 @@ func TestAPostgresThatCrashes(t *testing.T) {
 	if err := server.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) {
+	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrUnavailable) {
 		t.Error(err)
 	}
 	if err := server.Restart(t.Context()); err != nil {

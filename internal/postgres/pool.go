@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // connConfig returns how to connect. All that pgx may have read from the
@@ -98,7 +100,7 @@ func afterConnect(statements string) func(context.Context, *pgx.Conn) error {
 // awayCodes are what PostgreSQL says when it is starting, stopping or full.
 var awayCodes = []string{"57P01", "57P02", "57P03", "53300"}
 
-// failed returns err as others may see it: an ErrUnavailable where the database
+// failed returns err as others may see it: an tutti.ErrUnavailable where the database
 // gave no answer.
 func failed(err error) error {
 	var (
@@ -119,7 +121,7 @@ func failed(err error) error {
 	if !away {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", tutti.ErrUnavailable, err)
 }
 
 // within bounds how long one question to a database may take.

@@ -20,12 +20,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 func TestConnectionsAreNamed(t *testing.T) {
 	t.Parallel()
 	c := migrated(t)
-	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrNotFound) {
+	if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrNoTenant) {
 		t.Fatal(err)
 	}
 	const mine = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tutti_test'`
@@ -42,7 +44,7 @@ func TestThePoolHasAnEnd(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, ErrNotFound) {
+			if _, err := c.Find(t.Context(), "acme"); !errors.Is(err, tutti.ErrNoTenant) {
 				t.Error(err)
 			}
 		})

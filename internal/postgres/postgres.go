@@ -9,16 +9,9 @@ package postgres
 
 import "errors"
 
-// ErrNotFound says that there is no such tenant.
-var ErrNotFound = errors.New("tenant not found in the control database")
-
 // ErrNoSecret says that a tenant has neither a JWT secret nor a key set, with
 // which the tables hold none.
 var ErrNoSecret = errors.New("either jwt_secret or jwt_jwks must be provided")
-
-// ErrUnavailable says that the database cannot be reached, or did not answer in
-// time. It is worth asking again later.
-var ErrUnavailable = errors.New("database is unavailable")
 
 // Cipher seals the secrets of tenants, and opens them. *secret.Cipher does.
 type Cipher interface {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/secret"
 )
 
@@ -51,7 +52,7 @@ func TestReseal(t *testing.T) {
 	if n, err := c.Reseal(t.Context(), "legacy"); err != nil || n != 0 {
 		t.Errorf("the second time: %d, %v", n, err)
 	}
-	if _, err := c.Reseal(t.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
+	if _, err := c.Reseal(t.Context(), "nobody"); !errors.Is(err, tutti.ErrNoTenant) {
 		t.Error(err)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/channel"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
-	"github.com/tutti-realtime/tutti/internal/tenant"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -77,7 +77,7 @@ func (s *Server) tooLong(h http.Header) bool {
 // admit checks a handshake in the order of protocol, section 1.4.
 func (s *Server) admit(r *http.Request) (*channel.Client, *refusal) {
 	handle, err := s.Tenants.ByHost(r.Context(), r.Host)
-	if errors.Is(err, tenant.ErrNotFound) {
+	if errors.Is(err, tutti.ErrNoTenant) {
 		return nil, &refusal{http.StatusNotFound, "Tenant not found", "TenantNotFound"}
 	}
 	if err != nil {

@@ -69,7 +69,7 @@ type load struct {
 }
 
 // Find returns the tenant as it is known, and asks the store when that is older
-// than Keep. The error is ErrNotFound for a tenant that does not exist.
+// than Keep. The error is tutti.ErrNoTenant for a tenant that does not exist.
 func (d *Directory) Find(ctx context.Context, id string) (*Handle, error) {
 	for {
 		if h := d.fresh(id); h != nil {
@@ -99,7 +99,7 @@ func (d *Directory) Find(ctx context.Context, id string) (*Handle, error) {
 func (d *Directory) Refresh(ctx context.Context, ids ...string) error {
 	var errs []error
 	for _, id := range ids {
-		if err := d.refresh(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := d.refresh(ctx, id); err != nil && !errors.Is(err, tutti.ErrNoTenant) {
 			errs = append(errs, err)
 		}
 	}
@@ -129,7 +129,7 @@ func (d *Directory) renew(ctx context.Context, id string, l *load) (*Handle, err
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	d.ask(ctx, id, l)
-	if l.err == nil || errors.Is(l.err, ErrNotFound) {
+	if l.err == nil || errors.Is(l.err, tutti.ErrNoTenant) {
 		return l.handle, l.err
 	}
 	log := d.Log
@@ -173,7 +173,7 @@ func (d *Directory) ask(ctx context.Context, id string, l *load) {
 	switch {
 	case err == nil:
 		l.handle = d.keep(id, l.known, found)
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, tutti.ErrNoTenant):
 		d.forget(id, l.known)
 		l.err = err
 	default:

@@ -43,7 +43,7 @@ func (s *shelf) Find(ctx context.Context, id string) (*tutti.Tenant, error) {
 		return nil, down
 	}
 	if t == nil {
-		return nil, fmt.Errorf("look at the shelf: %w", ErrNotFound)
+		return nil, fmt.Errorf("look at the shelf: %w", tutti.ErrNoTenant)
 	}
 	return t, nil
 }
@@ -166,8 +166,8 @@ func TestDirectorySeesChangesWhenItLooksAgain(t *testing.T) {
 func TestDirectoryAsksForUnknownTenantsEachTime(t *testing.T) {
 	atDesk(t, func(d *desk) {
 		for range 3 {
-			if _, err := d.Find(d.Context(), "nobody"); !errors.Is(err, ErrNotFound) {
-				t.Errorf("got %v, want ErrNotFound", err)
+			if _, err := d.Find(d.Context(), "nobody"); !errors.Is(err, tutti.ErrNoTenant) {
+				t.Errorf("got %v, want tutti.ErrNoTenant", err)
 			}
 		}
 		d.wantTrips(3)
@@ -190,7 +190,7 @@ func TestDirectoryRefreshes(t *testing.T) {
 		d.wantName(other, "-")
 		d.wantChanges("acme one>two", "other one>-")
 		d.wantTrips(4)
-		if _, err := d.Find(d.Context(), "other"); !errors.Is(err, ErrNotFound) {
+		if _, err := d.Find(d.Context(), "other"); !errors.Is(err, tutti.ErrNoTenant) {
 			t.Errorf("a deleted tenant: %v", err)
 		}
 		d.shelf.set("other", "anew")
@@ -364,7 +364,7 @@ func TestDirectoryInARace(t *testing.T) {
 					default:
 						if h, err := d.Find(d.Context(), id); err == nil {
 							_ = nameOf(h.Tenant())
-						} else if !errors.Is(err, ErrNotFound) {
+						} else if !errors.Is(err, tutti.ErrNoTenant) {
 							t.Error(err)
 						}
 					}

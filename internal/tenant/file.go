@@ -56,12 +56,12 @@ func OpenFile(path string, getenv func(string) string, defaults Defaults) (*File
 	return f, nil
 }
 
-// Find returns a tenant of the file, or ErrNotFound.
+// Find returns a tenant of the file, or tutti.ErrNoTenant.
 func (f *File) Find(_ context.Context, externalID string) (*tutti.Tenant, error) {
 	if t := f.current.Load().find(externalID); t != nil {
 		return t, nil
 	}
-	return nil, ErrNotFound
+	return nil, tutti.ErrNoTenant
 }
 
 // All returns the tenants of the file, sorted by external id.

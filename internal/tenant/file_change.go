@@ -29,8 +29,8 @@ const (
 var errMoved = errors.New("the tenants file was changed at the same time")
 
 // List returns tenants of the file.
-func (f *File) List(_ context.Context, q Query) (Page, error) {
-	return q.page(f.current.Load().tenants), nil
+func (f *File) List(_ context.Context, q tutti.TenantQuery) (tutti.TenantPage, error) {
+	return page(&q, f.current.Load().tenants), nil
 }
 
 // Put writes a tenant into the file, which it reads again if it is not as it
@@ -110,7 +110,7 @@ func (f *File) settled(ctx context.Context, known []byte) ([]byte, error) {
 		raw, err := os.ReadFile(f.path)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("%w: read tenants file: %w", ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: read tenants file: %w", tutti.ErrUnavailable, err)
 		case bytes.Equal(raw, known):
 			return raw, nil
 		}

@@ -338,7 +338,7 @@ func TestAFileRefusesChanges(t *testing.T) {
 		"an alias for all": {
 			"x-all: &all [{external_id: a, jwt_secret: s}]\ntenants: *all\n", "b", limitsOf(1), "edit it by hand",
 		},
-		"no file": {"", "a", limitsOf(1), "tenant store is unavailable: read tenants file: "},
+		"no file": {"", "a", limitsOf(1), "unavailable for now: read tenants file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tenants.yaml")
@@ -385,7 +385,7 @@ func TestRefusalsOfTheFileSystemHaveACure(t *testing.T) {
 	if err := refused(os.ErrInvalid); !errors.Is(err, os.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
-	if err := replaceFile(filepath.Join(t.TempDir(), "none"), nil, nil); !errors.Is(err, ErrUnavailable) {
+	if err := replaceFile(filepath.Join(t.TempDir(), "none"), nil, nil); !errors.Is(err, tutti.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "tenants.yaml")
@@ -404,17 +404,17 @@ func TestListsOfTenants(t *testing.T) {
 	}
 	suspended := true
 	for name, tt := range map[string]struct {
-		query Query
+		query tutti.TenantQuery
 		want  []string
 		next  string
 	}{
-		"all":             {Query{}, []string{"a", "b", "beta", "c"}, ""},
-		"the first page":  {Query{Limit: 2}, []string{"a", "b"}, "b"},
-		"the second page": {Query{Limit: 2, After: "b"}, []string{"beta", "c"}, ""},
-		"behind the last": {Query{After: "c"}, nil, ""},
-		"a part of an id": {Query{Search: "B"}, []string{"b", "beta", "c"}, ""},
-		"with a limit":    {Query{Search: "b", Limit: 2}, []string{"b", "beta"}, "beta"},
-		"the suspended":   {Query{Suspended: &suspended}, []string{"c"}, ""},
+		"all":             {tutti.TenantQuery{}, []string{"a", "b", "beta", "c"}, ""},
+		"the first page":  {tutti.TenantQuery{Limit: 2}, []string{"a", "b"}, "b"},
+		"the second page": {tutti.TenantQuery{Limit: 2, After: "b"}, []string{"beta", "c"}, ""},
+		"behind the last": {tutti.TenantQuery{After: "c"}, nil, ""},
+		"a part of an id": {tutti.TenantQuery{Search: "B"}, []string{"b", "beta", "c"}, ""},
+		"with a limit":    {tutti.TenantQuery{Search: "b", Limit: 2}, []string{"b", "beta"}, "beta"},
+		"the suspended":   {tutti.TenantQuery{Suspended: &suspended}, []string{"c"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, r := range []Registry{f, Fixed(f.All())} {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // replaceFile puts text in the place of raw in a file, at once and for good:
@@ -18,11 +20,11 @@ import (
 func replaceFile(path string, raw, text []byte) (err error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return fmt.Errorf("%w: write tenants file: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: write tenants file: %w", tutti.ErrUnavailable, err)
 	}
 	info, err := os.Stat(target)
 	if err != nil {
-		return fmt.Errorf("%w: write tenants file: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: write tenants file: %w", tutti.ErrUnavailable, err)
 	}
 	name, err := writeBeside(target, info, text)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // yamlOf is a tenants file with the given tenants, each "id" or "id:secret".
@@ -60,8 +62,8 @@ func TestFileFindsItsTenants(t *testing.T) {
 	if got, err := f.Find(t.Context(), "b"); err != nil || got.ExternalID != "b" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := f.Find(t.Context(), "d"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("got %v, want ErrNotFound", err)
+	if _, err := f.Find(t.Context(), "d"); !errors.Is(err, tutti.ErrNoTenant) {
+		t.Errorf("got %v, want tutti.ErrNoTenant", err)
 	}
 }
 
@@ -251,8 +253,8 @@ func TestFixedFindsItsTenants(t *testing.T) {
 	if got, err := fixed.Find(t.Context(), "b"); err != nil || got != fixed[1] {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := fixed.Find(t.Context(), "c"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("got %v, want ErrNotFound", err)
+	if _, err := fixed.Find(t.Context(), "c"); !errors.Is(err, tutti.ErrNoTenant) {
+		t.Errorf("got %v, want tutti.ErrNoTenant", err)
 	}
 }
 

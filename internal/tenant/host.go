@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // ByHost returns the tenant that the host of a request names: the text before
 // its first dot, as in "acme.example.com:4000" (protocol.md §1.3). A host that
 // names none, which is an IP address or a single word that is no tenant, means
-// the directory's Default. The error is ErrNotFound when there is no such
+// the directory's Default. The error is tutti.ErrNoTenant when there is no such
 // tenant.
 func (d *Directory) ByHost(ctx context.Context, host string) (*Handle, error) {
 	name := hostName(host)
@@ -20,10 +22,10 @@ func (d *Directory) ByHost(ctx context.Context, host string) (*Handle, error) {
 	}
 	label, _, dotted := strings.Cut(name, ".")
 	if label == "" {
-		return nil, ErrNotFound
+		return nil, tutti.ErrNoTenant
 	}
 	h, err := d.Find(ctx, label)
-	if errors.Is(err, ErrNotFound) && !dotted && d.Default != "" {
+	if errors.Is(err, tutti.ErrNoTenant) && !dotted && d.Default != "" {
 		return d.Find(ctx, d.Default)
 	}
 	return h, err

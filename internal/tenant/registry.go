@@ -3,7 +3,6 @@ package tenant
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -15,12 +14,12 @@ import (
 //
 // Errors of Put and Delete are an Invalid for a tenant that the store cannot
 // hold, a *Conflict for a change that it cannot make as things are, and
-// ErrUnavailable when it gives no answer. With any of them nothing has changed.
+// tutti.ErrUnavailable when it gives no answer. With any of them nothing has changed.
 type Registry interface {
 	Store
 
 	// List returns tenants in the order of their external ids.
-	List(ctx context.Context, q Query) (Page, error)
+	List(ctx context.Context, q tutti.TenantQuery) (tutti.TenantPage, error)
 
 	// Put creates the tenant, or puts it in the place of the one with its
 	// external id, and reports whether it is new. It does not keep t.
@@ -30,9 +29,6 @@ type Registry interface {
 	Delete(ctx context.Context, externalID string) (existed bool, err error)
 }
 
-// ErrUnavailable says that a store cannot be reached for now.
-var ErrUnavailable = errors.New("tenant store is unavailable")
-
 // A Conflict says why a store cannot make a change as things are.
 type Conflict struct {
 	Reason string // cause and cure, for whoever manages the server
@@ -41,22 +37,8 @@ type Conflict struct {
 // Error returns the reason.
 func (c *Conflict) Error() string { return c.Reason }
 
-// Query chooses tenants. Its zero value chooses all of them.
-type Query struct {
-	Search    string // part of the external id or the name, in any case; "" is any
-	Suspended *bool  // those that are suspended, or are not; nil is both
-	After     string // external id behind which the page begins; "" is the first page
-	Limit     int    // tenants of a page; 0 leaves it to the store
-}
-
-// Page is a part of the tenants that a Query chose.
-type Page struct {
-	Tenants []*tutti.Tenant
-	Next    string // After of the next page; "" when this is the last
-}
-
-// matches reports whether the query chooses a tenant.
-func (q *Query) matches(t *tutti.Tenant) bool {
+// matches reports whether a query chooses a tenant.
+func matches(q *tutti.TenantQuery, t *tutti.Tenant) bool {
 	if q.Suspended != nil && *q.Suspended != t.Suspend {
 		return false
 	}
@@ -65,11 +47,11 @@ func (q *Query) matches(t *tutti.Tenant) bool {
 }
 
 // page returns the page of a query among tenants sorted by id.
-func (q *Query) page(sorted []*tutti.Tenant) Page {
-	var p Page
+func page(q *tutti.TenantQuery, sorted []*tutti.Tenant) tutti.TenantPage {
+	var p tutti.TenantPage
 	for _, t := range sorted {
 		switch {
-		case q.After != "" && t.ExternalID <= q.After, !q.matches(t):
+		case q.After != "" && t.ExternalID <= q.After, !matches(q, t):
 		case q.Limit > 0 && len(p.Tenants) == q.Limit:
 			p.Next = p.Tenants[q.Limit-1].ExternalID
 			return p
@@ -85,8 +67,8 @@ var errFixed = &Conflict{"the tenant of this server is ready-made and cannot be 
 	"start the server with a tenants file (--tenants, TENANTS_FILE) or with a control database (DB_HOST) to manage tenants"}
 
 // List returns the tenants that the query chooses.
-func (f Fixed) List(_ context.Context, q Query) (Page, error) {
-	return q.page(slices.SortedFunc(slices.Values(f), byID)), nil
+func (f Fixed) List(_ context.Context, q tutti.TenantQuery) (tutti.TenantPage, error) {
+	return page(&q, slices.SortedFunc(slices.Values(f), byID)), nil
 }
 
 // Put changes nothing, and returns a *Conflict that says what to do.

@@ -8,30 +8,26 @@ package tenant
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tutti-realtime/tutti"
 )
 
-// ErrNotFound says that there is no such tenant.
-var ErrNotFound = errors.New("tenant not found")
-
 // Store is where tenants live. *File and Fixed are stores, and so is a control
 // database.
 type Store interface {
-	// Find returns the tenant, or an error that is ErrNotFound.
+	// Find returns the tenant, or an error that is tutti.ErrNoTenant.
 	Find(ctx context.Context, externalID string) (*tutti.Tenant, error)
 }
 
 // Fixed is a Store of tenants that never change.
 type Fixed []*tutti.Tenant
 
-// Find returns the tenant, or ErrNotFound.
+// Find returns the tenant, or tutti.ErrNoTenant.
 func (f Fixed) Find(_ context.Context, externalID string) (*tutti.Tenant, error) {
 	for _, t := range f {
 		if t.ExternalID == externalID {
 			return t, nil
 		}
 	}
-	return nil, ErrNotFound
+	return nil, tutti.ErrNoTenant
 }
