@@ -47,6 +47,9 @@ func (c *Client) open(name string, f *phoenix.Frame, cfg *config, token *auth.To
 // section 3.5.
 func (ch *Channel) begin(cfg *config) {
 	for _, e := range cfg.rows {
+		if ch.ended() {
+			return // it takes no more, and there may be a million
+		}
 		ch.system("postgres_changes", phoenix.StatusError, noRows(e))
 	}
 	if cfg.replicationReady {
@@ -91,6 +94,7 @@ func (ch *Channel) Deliver(m *hub.Message) {
 		return
 	}
 	c := ch.client
+	c.Desk.hearing = ch
 	if m.Event == presence.DiffEvent && m.Form == tutti.Object {
 		c.Meters.Presence.Add(c.Desk.Index, 1)
 	} else {

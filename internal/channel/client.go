@@ -15,7 +15,6 @@ import (
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/tenant"
-	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
 // A Line is the connection of a client. Its methods may be called on the
@@ -33,6 +32,10 @@ type Line interface {
 // maxTopics is how many topics one client may be joined to at once, whatever
 // its tenant allows.
 const maxTopics = 99_999
+
+// maxTopic is the longest topic that may be joined, in bytes: it is kept as long
+// as the channel is, and a frame could hold one of five million.
+const maxTopic = 8192
 
 // patience is how many refused joins of one client may wait for their reply
 // before nothing more is read from it.
@@ -98,18 +101,6 @@ func (c *Client) Gone() {
 		c.counted = false
 		c.Meters.LeaveUser()
 	}
-}
-
-// Dismiss tells every channel that the server disconnects its tenant, and hangs
-// up. Clients reconnect by themselves.
-func (c *Client) Dismiss() {
-	for _, ch := range c.topics.all() {
-		c.send(false, func(dst []byte) []byte {
-			return phoenix.AppendPush(dst, c.Version, nil, ch.topic.Wire(), phoenix.EventSystem, []byte(dismissal))
-		})
-		c.Meters.Events.Add(c.Desk.Index, 1)
-	}
-	c.Line.Hangup(websocket.CodeRestart, "")
 }
 
 // leave handles phx_leave for ch, nil when the topic is not joined.

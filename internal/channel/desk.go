@@ -16,6 +16,17 @@ type Desk struct {
 	*Service
 	Shard *hub.Shard // the listeners of this loop
 	Index int        // of this loop
+
+	hearing *Channel // that was given a message last
+}
+
+// Hearing returns the line of the client that was given a message last, nil if
+// none ever was: who panics while a message is handed out is there.
+func (d *Desk) Hearing() Line {
+	if d.hearing == nil {
+		return nil
+	}
+	return d.hearing.client.Line
 }
 
 // A Service is what the clients of all loops share.

@@ -17,6 +17,7 @@ var (
 	failed    = answer{phoenix.StatusError, "{}"}
 	unmatched = refusal("unmatched topic")
 	crowded   = refusal("too many channels joined")
+	longTopic = refusal("topic is longer than 8192 bytes")
 )
 
 // refusal returns the answer that gives a reason in words.

@@ -19,6 +19,10 @@ func (c *Client) join(f *phoenix.Frame) {
 		c.reply(ordered, f, nil, unmatched)
 		return
 	}
+	if len(f.Topic) > maxTopic {
+		c.reply(ordered, f, nil, longTopic)
+		return
+	}
 	replaced := c.topics.find(f.Topic)
 	if replaced != nil {
 		replaced.end()

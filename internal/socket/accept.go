@@ -69,6 +69,9 @@ func (l *loop) accept(nc net.Conn, early []byte, client *channel.Client) {
 		c.wire = s
 		l.streams.Go(s.receive)
 	}
+	if l.server.draining.Load() {
+		c.Hangup(websocket.CodeRestart, "")
+	}
 	if len(early) > 0 {
 		c.received(early)
 	}

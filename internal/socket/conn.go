@@ -49,7 +49,7 @@ type conn struct {
 	generation uint32    // tells this connection from others that had its slot
 	slot       int32
 	state      uint8
-	dirty      bool // in loop.dirty
+	dirty      bool // in loop.dirty, where only the loop takes it out
 	blocked    bool // the wire said so
 	paused     bool // nothing is read
 }
@@ -68,6 +68,7 @@ func (c *conn) read() {
 
 // received handles bytes of the client. It changes them.
 func (c *conn) received(data []byte) {
+	defer c.rescue()
 	if c.state >= stateClosing {
 		c.drained(data)
 		return
@@ -154,9 +155,17 @@ func (c *conn) Send(frame []byte, urgent bool) {
 		return
 	}
 	c.enqueue(frame, urgent)
-	if c.out.bytes > c.loop.server.Settings.QueueBytes && c.out.waiting() > 1 {
+	if c.overfull() {
+		c.flush() // in one turn of the loop more may come than may wait
+	}
+	if c.overfull() && c.state == stateOpen {
 		c.tooSlow()
 	}
+}
+
+// overfull reports whether more waits than may. One frame always may.
+func (c *conn) overfull() bool {
+	return c.out != nil && c.out.waiting() > 1 && c.out.weight() > c.loop.server.Settings.QueueBytes
 }
 
 // enqueue makes the loop write a frame soon.
@@ -188,8 +197,19 @@ func (c *conn) Hangup(code int, reason string) {
 	}
 	c.state = stateClosing
 	c.enqueue(websocket.AppendFrame(nil, websocket.Close, websocket.AppendClose(nil, code, reason)), false)
-	c.client.Gone()
 	c.ending = c.loop.timers.add(time.Now().Add(c.loop.server.Settings.CloseHandshake), c.gone)
+	c.resume() // or the client's close would not be seen
+	c.client.Gone()
+}
+
+// resume reads on, where that was paused.
+func (c *conn) resume() {
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	c.heard = time.Now() // it may have said much that nobody listened to
+	c.wire.pause(false)
 }
 
 // After calls f on the loop when d has passed. It is channel.Line's.
@@ -198,10 +218,10 @@ func (c *conn) After(d time.Duration, f func()) (stop func()) {
 		if c.state != stateOpen {
 			return
 		}
+		defer c.rescue()
 		f()
-		if c.paused && !c.client.Congested() && c.state == stateOpen {
-			c.paused = false
-			c.wire.pause(false)
+		if !c.client.Congested() && c.state == stateOpen {
+			c.resume()
 		}
 	})
 	return func() { c.loop.timers.remove(t) }
@@ -209,7 +229,6 @@ func (c *conn) After(d time.Duration, f func()) (stop func()) {
 
 // flush writes what waits, as much as the wire takes.
 func (c *conn) flush() {
-	c.dirty = false
 	if c.out == nil || c.blocked || c.state == stateGone {
 		return
 	}
@@ -236,9 +255,7 @@ func (c *conn) gone() {
 	if c.state == stateGone {
 		return
 	}
-	if c.state == stateOpen {
-		c.client.Gone()
-	}
+	open := c.state == stateOpen
 	c.state = stateGone
 	if c.ending != nil {
 		c.loop.timers.remove(c.ending)
@@ -247,4 +264,7 @@ func (c *conn) gone() {
 	c.loop.spare(c.out)
 	c.out = nil
 	c.loop.remove(c)
+	if open {
+		c.rescued(func(c *conn) { c.client.Gone() })
+	}
 }

@@ -57,6 +57,7 @@ type loop struct {
 	empty      func()         // called when the last connection is gone
 	streams    sync.WaitGroup // the goroutines of streams
 	sweeps     bool           // a sweep is scheduled
+	held       bool           // there was something to read, and it was not
 	stopped    bool
 }
 
@@ -80,6 +81,7 @@ func (l *loop) run() {
 	l.scheduleAbandoned()
 	for !l.stopped {
 		l.poll.wait(l.patience())
+		l.breathe()
 		l.fireTimers()
 		l.doWork()
 		l.flushDirty()
@@ -133,25 +135,29 @@ func (l *loop) doWork() {
 		l.mail.weight.Add(-t.weight())
 		done++
 		if t.message != nil {
-			n := l.desk.Shard.Deliver(t.message)
-			l.server.Metrics.delivered(l.index, n)
-			done += n
+			done += l.deliver(t.message)
 		} else {
 			t.f()
 		}
 	}
 }
 
-// flushDirty writes to all connections that something was queued for.
+// flushDirty writes to all connections that something was queued for. Those for
+// which something comes meanwhile wait for the next turn: clients that never
+// cease to ask would keep everything else of the loop waiting.
 func (l *loop) flushDirty() {
-	for i := 0; i < len(l.dirty); i++ {
+	n := len(l.dirty)
+	for i := range n {
 		if i%gap == gap-1 {
 			l.poll.wait(0)
 		}
-		l.dirty[i].flush()
+		c := l.dirty[i]
+		c.dirty = false
+		c.flush()
 	}
-	clear(l.dirty)
-	l.dirty = l.dirty[:0]
+	rest := copy(l.dirty, l.dirty[n:])
+	clear(l.dirty[rest:])
+	l.dirty = l.dirty[:rest]
 }
 
 // ready handles a connection that can be read or written.
@@ -169,19 +175,20 @@ func (l *loop) ready(slot int32, generation uint32, readable, writable bool) {
 	}
 	if readable && c.state != stateGone {
 		if l.server.Full() {
-			l.hold()
+			l.held = true
 			return
 		}
 		c.read()
 	}
 }
 
-// hold lets clients wait until what was read from them is handed out. A loop
-// that has nothing of that to do itself gives the others a moment.
-func (l *loop) hold() {
-	if l.worked == len(l.work) {
+// breathe gives the other loops a moment, where clients have to wait until what
+// was read from them is handed out and this loop has nothing of that to do.
+func (l *loop) breathe() {
+	if l.held && l.worked == len(l.work) {
 		time.Sleep(100 * time.Microsecond)
 	}
+	l.held = false
 }
 
 // add takes a connection into the loop.

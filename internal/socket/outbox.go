@@ -23,6 +23,18 @@ type line struct {
 
 func (q *line) len() int { return len(q.frames) - q.done }
 
+// push adds a frame. Where half of the line is done it moves up first: that of
+// a client which always has something waiting would grow for ever.
+func (q *line) push(frame []byte) {
+	const short = 64
+	if q.done > short && q.done > len(q.frames)/2 {
+		n := copy(q.frames, q.frames[q.done:])
+		clear(q.frames[n:])
+		q.frames, q.done = q.frames[:n], 0
+	}
+	q.frames = append(q.frames, frame)
+}
+
 func (q *line) pop() []byte {
 	frame := q.frames[q.done]
 	q.frames[q.done] = nil
@@ -70,9 +82,9 @@ func (l *loop) spare(o *outbox) {
 func (o *outbox) add(frame []byte, urgent bool) {
 	o.bytes += len(frame)
 	if urgent {
-		o.first.frames = append(o.first.frames, frame)
+		o.first.push(frame)
 	} else {
-		o.bulk.frames = append(o.bulk.frames, frame)
+		o.bulk.push(frame)
 	}
 }
 
@@ -80,6 +92,13 @@ func (o *outbox) urgent() bool { return o.first.len() > 0 }
 
 // waiting returns how many frames wait.
 func (o *outbox) waiting() int { return o.first.len() + o.bulk.len() + min(1, len(o.begun)) }
+
+// frameCost is what a waiting frame takes beside its bytes. Without it a client
+// could have two million empty pongs waiting in 4 MB.
+const frameCost = 48
+
+// weight is what all that waits takes, in bytes.
+func (o *outbox) weight() int { return o.bytes + frameCost*o.waiting() }
 
 // drop forgets all but the rest of what was written in part, without which the
 // client would not understand another frame.
@@ -148,7 +167,7 @@ func (o *outbox) flush(w wire, buf []byte) (written int, err error) {
 		if err == nil && n == len(batch) {
 			continue
 		}
-		if n > 0 || o.since.IsZero() {
+		if written > 0 || o.since.IsZero() {
 			o.since = time.Now()
 		}
 		if err == nil {

@@ -25,17 +25,17 @@ import (
 
 // Settings is what an operator may choose.
 type Settings struct {
-	Loops           int           // event loops; 0 means one for each core that Go uses
-	Portable        bool          // goroutines that read, even where epoll is to be had
-	MaxFrame        int           // bytes of one message of a client, all fragments together
-	MaxHeader       int           // bytes of one header value of the handshake
-	QueueBytes      int           // bytes that may wait for one slow client
-	QueueAge        time.Duration // how long a client may take nothing of what waits
-	SendBuffer      int           // bytes of the kernel's send buffer; 0 leaves it to the kernel
-	Idle            time.Duration // without a byte from the client, until it is hung up on
-	Abandoned       time.Duration // how often clients that left all their channels are dropped
-	ConnectBackoff  time.Duration // how long the refusal of a handshake waits
-	CloseHandshake  time.Duration // how long a closed socket waits for the client to close too
+	Loops          int           // event loops; 0 means one for each core that Go uses
+	Portable       bool          // goroutines that read, even where epoll is to be had
+	MaxFrame       int           // bytes of one message of a client, all fragments together
+	MaxHeader      int           // bytes of one header value of the handshake
+	QueueBytes     int           // bytes that may wait for one slow client
+	QueueAge       time.Duration // how long a client may take nothing of what waits
+	SendBuffer     int           // bytes of the kernel's send buffer; 0 leaves it to the kernel
+	Idle           time.Duration // without a byte from the client, until it is hung up on
+	Abandoned      time.Duration // how often clients that left all their channels are dropped
+	ConnectBackoff time.Duration // how long the refusal of a handshake waits
+	CloseHandshake time.Duration // how long a closed socket waits for the client to close too
 }
 
 // Defaults are the settings that the reference has, and ours where it has none.
@@ -65,6 +65,8 @@ type Server struct {
 	loops []*loop
 	next  atomic.Uint32 // connections accepted, for choosing a loop
 	open  atomic.Int64  // connections on all loops
+
+	draining atomic.Bool // connections that are accepted are hung up on
 }
 
 // Loops makes the event loops and returns them for a hub. It starts nothing.
@@ -111,18 +113,10 @@ func (s *Server) Run(ctx context.Context) error {
 // Open returns how many connections there are.
 func (s *Server) Open() int { return int(s.open.Load()) }
 
-// Dismiss disconnects every client of a tenant, as the server's own wish.
-func (s *Server) Dismiss(tenantID string) {
-	s.each(func(c *conn) {
-		if c.client.TenantID == tenantID {
-			c.client.Dismiss()
-		}
-	})
-}
-
 // Drain hangs up on every client, so that they connect to another node, and
 // returns when they are gone or ctx has ended.
 func (s *Server) Drain(ctx context.Context) error {
+	s.draining.Store(true)
 	s.each(func(c *conn) { c.Hangup(websocket.CodeRestart, "") })
 	gone := make(chan struct{}, len(s.loops))
 	for _, l := range s.loops {
@@ -144,7 +138,7 @@ func (s *Server) each(f func(*conn)) {
 		l.post(func() {
 			for _, c := range l.slots {
 				if c != nil {
-					f(c)
+					c.rescued(f)
 				}
 			}
 		})

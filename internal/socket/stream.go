@@ -86,9 +86,15 @@ func (s *stream) receive() {
 	}
 }
 
-// arrived hands what was read to the connection, on the loop.
+// arrived hands what was read to the connection, on the loop. While there is
+// too much to hand out it waits.
 func (s *stream) arrived(data []byte, err error) {
+	const moment = time.Millisecond
 	if s.conn.state == stateGone {
+		return
+	}
+	if s.loop.server.Full() {
+		s.loop.timers.add(time.Now().Add(moment), func() { s.arrived(data, err) })
 		return
 	}
 	s.input, s.failure, s.held = data, err, true
@@ -157,16 +163,22 @@ func (s *stream) pause(yes bool) {
 }
 
 // shut ends the sending side, if this kind of connection can, once the last
-// write is done.
+// write is done. Under TLS that is a write, too, and may have to wait.
 func (s *stream) shut() {
 	if half, can := s.net.(interface{ CloseWrite() error }); can && !s.writing {
-		_ = half.CloseWrite()
+		s.loop.streams.Go(func() { _ = half.CloseWrite() })
 	}
 }
 
+// close ends the connection at once. Under TLS it ends the one below: TLS would
+// have a last word and wait up to five seconds for the client to take it.
 func (s *stream) close() {
 	s.once.Do(func() {
 		close(s.over)
+		if secure, is := s.net.(interface{ NetConn() net.Conn }); is {
+			_ = secure.NetConn().Close()
+			return
+		}
 		_ = s.net.Close()
 	})
 }

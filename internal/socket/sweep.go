@@ -43,6 +43,7 @@ func (l *loop) sweep(now time.Time) {
 
 // inspect hangs up on a client that is idle, and drops one that is stuck.
 func (c *conn) inspect(now time.Time) {
+	defer c.rescue()
 	settings := &c.loop.server.Settings
 	switch {
 	case c.state != stateOpen:

@@ -7,60 +7,74 @@ import (
 
 // A timer calls f on its loop at a time.
 type timer struct {
-	at    time.Time
-	f     func()
-	index int // in the heap; -1 when it is not there
+	at     time.Time
+	number uint64 // of those of one time, the first goes first
+	f      func()
+	index  int // in the queue; -1 when it is not there
 }
 
-// timers is what a loop will do later: a heap, the next first.
-type timers []*timer
-
-// Len, Less, Swap, Push and Pop are heap.Interface.
-func (t timers) Len() int           { return len(t) }
-func (t timers) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
-func (t timers) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].index, t[j].index = i, j
-}
-
-func (t *timers) Push(x any) {
-	x.(*timer).index = len(*t)
-	*t = append(*t, x.(*timer))
-}
-
-func (t *timers) Pop() any {
-	last := len(*t) - 1
-	x := (*t)[last]
-	(*t)[last] = nil
-	*t = (*t)[:last]
-	x.index = -1
-	return x
+// timers is what a loop will do later.
+type timers struct {
+	queue queue
+	last  uint64 // the number of the timer added last
 }
 
 func (t *timers) add(at time.Time, f func()) *timer {
-	x := &timer{at: at, f: f}
-	heap.Push(t, x)
+	t.last++
+	x := &timer{at: at, number: t.last, f: f}
+	heap.Push(&t.queue, x)
 	return x
 }
 
 func (t *timers) remove(x *timer) {
 	if x.index >= 0 {
-		heap.Remove(t, x.index)
+		heap.Remove(&t.queue, x.index)
 	}
 }
 
 // due takes the next timer whose time has come, or returns nil.
 func (t *timers) due(now time.Time) *timer {
-	if len(*t) == 0 || (*t)[0].at.After(now) {
+	if len(t.queue) == 0 || t.queue[0].at.After(now) {
 		return nil
 	}
-	return heap.Pop(t).(*timer)
+	return heap.Pop(&t.queue).(*timer)
 }
 
 // next returns how long it is until the next timer, and whether there is one.
-func (t timers) next(now time.Time) (time.Duration, bool) {
-	if len(t) == 0 {
+func (t *timers) next(now time.Time) (time.Duration, bool) {
+	if len(t.queue) == 0 {
 		return 0, false
 	}
-	return max(0, t[0].at.Sub(now)), true
+	return max(0, t.queue[0].at.Sub(now)), true
+}
+
+// A queue is a heap of timers, the next first. Its methods are heap.Interface.
+type queue []*timer
+
+func (q queue) Len() int { return len(q) }
+
+func (q queue) Less(i, j int) bool {
+	if q[i].at.Equal(q[j].at) {
+		return q[i].number < q[j].number
+	}
+	return q[i].at.Before(q[j].at)
+}
+
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+func (q *queue) Push(x any) {
+	x.(*timer).index = len(*q)
+	*q = append(*q, x.(*timer))
+}
+
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	x := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	x.index = -1
+	return x
 }
