@@ -19,6 +19,8 @@ var version = "dev"
 // cli is the command line.
 type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Dev     devCommand     `cmd:"" help:"Run the server with a private PostgreSQL, for development."`
+	Migrate migrateCommand `cmd:"" help:"Bring the tables of the control database up to date."`
 	Token   tokenCommand   `cmd:"" help:"Mint a token for a tenant."`
 	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`

@@ -16,10 +16,16 @@ type serveCommand struct {
 	app.Config `embed:""`
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx ends. Keys are shown of a tenant that exists nowhere else;
+// what a control database holds is not for a log.
 func (s *serveCommand) Run(ctx context.Context) error {
-	s.Version = version
-	node, err := app.New(s.Config, newLog(os.Stderr, s.LogLevel, s.LogFormat))
+	return serve(ctx, s.Config, newLog(os.Stderr, s.LogLevel, s.LogFormat), greeting{keys: s.DB.Host == ""})
+}
+
+// serve runs a node until ctx ends.
+func serve(ctx context.Context, config app.Config, log *slog.Logger, g greeting) error {
+	config.Version = version
+	node, err := app.New(config, log)
 	if err != nil {
 		return err
 	}
@@ -27,10 +33,19 @@ func (s *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --port or PORT", err)
 	}
-	if err := greet(os.Stdout, node, l.Addr(), s.TLSCert != ""); err != nil {
+	g.base = baseURL(l.Addr(), config.TLSCert != "")
+	if err := g.print(os.Stdout, node); err != nil {
 		return err
 	}
 	return node.Run(ctx, l)
+}
+
+func baseURL(addr net.Addr, tls bool) string {
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	return scheme + "://localhost:" + strconv.Itoa(addr.(*net.TCPAddr).Port)
 }
 
 func newLog(w io.Writer, level, format string) *slog.Logger {
@@ -43,20 +58,26 @@ func newLog(w io.Writer, level, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// greet says where the server is, and the keys of the ready-made tenant.
-func greet(w io.Writer, node *app.App, addr net.Addr, tls bool) error {
-	port := addr.(*net.TCPAddr).Port
-	base := "http://localhost:" + strconv.Itoa(port)
-	if tls {
-		base = "https://localhost:" + strconv.Itoa(port)
+// A greeting is what a server says when it is ready.
+type greeting struct {
+	base string
+	keys bool   // show the keys of the ready-made tenant
+	more string // lines that stand below
+}
+
+// print says where the server is, and the keys of the ready-made tenant.
+func (g greeting) print(w io.Writer, node *app.App) error {
+	if !g.keys || node.Tenant() == "" {
+		fmt.Fprintf(w, "Tutti %s is ready: %s\n", version, g.base)
+		return nil
 	}
 	anon, service, err := node.Keys()
 	if err != nil {
 		return err
 	}
-	if anon == "" {
-		fmt.Fprintf(w, "Tutti %s is ready: %s\n", version, base)
-		return nil
+	more := g.more
+	if more == "" {
+		more = "The keys are new at each start unless API_JWT_SECRET is set."
 	}
 	fmt.Fprintf(w, `Tutti %s is ready, with the tenant %q.
 
@@ -65,8 +86,8 @@ func greet(w io.Writer, node *app.App, addr net.Addr, tls bool) error {
   anon key     %s
   service key  %s
 
-The page opens in any browser. Ctrl-C stops the server. The keys are new at
-each start unless API_JWT_SECRET is set.
-`, version, node.Tenant(), base, anon, base, anon, service)
+The page opens in any browser. Ctrl-C stops the server.
+%s
+`, version, node.Tenant(), g.base, anon, g.base, anon, service, more)
 	return nil
 }

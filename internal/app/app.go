@@ -4,14 +4,11 @@
 package app
 
 import (
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 
 	"net/http"
-	"os"
 
 	"time"
 
@@ -27,7 +24,9 @@ import (
 	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
+	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/presence"
+	"github.com/tutti-realtime/tutti/internal/secret"
 	"github.com/tutti-realtime/tutti/internal/socket"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 	"github.com/tutti-realtime/tutti/web"
@@ -39,8 +38,11 @@ type App struct {
 	log    *slog.Logger
 	began  time.Time
 
-	file      *tenant.File // nil when the tenant is the ready-made one
-	dev       *tutti.Tenant
+	registry  tenant.Registry   // where tenants live
+	file      *tenant.File      // the registry, when that is a file
+	control   *postgres.Control // the registry, when that is a database
+	cipher    *secret.Cipher    // of its secrets
+	dev       *tutti.Tenant     // the ready-made tenant, where there is one
 	directory *tenant.Directory
 	meters    *limit.Meters
 	topics    *hub.Hub
@@ -54,12 +56,11 @@ type App struct {
 // above it. It starts nothing.
 func New(config Config, log *slog.Logger) (*App, error) {
 	a := &App{config: config, log: log, began: time.Now()}
-	store, err := a.store()
-	if err != nil {
+	if err := a.openRegistry(); err != nil {
 		return nil, err
 	}
 	a.directory = &tenant.Directory{
-		Store: store, Default: a.defaultTenant(), Keep: time.Duration(config.Tuning.TenantCache), Log: log, Changed: a.tenantChanged,
+		Store: a.registry, Default: a.defaultTenant(), Keep: time.Duration(config.Tuning.TenantCache), Log: log, Changed: a.tenantChanged,
 	}
 	a.meters = &limit.Meters{}
 	verifier := &auth.Verifier{Validators: config.ClaimValidators}
@@ -90,6 +91,7 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		MetricsSecret: config.Metrics.Secret, MetricsBlocklist: config.Metrics.Blocklist,
 		BaggageKey: config.RequestIDBaggage, Full: a.sockets.Full, Status: a.status, Log: log,
 	}
+	routes.Management = a.management()
 	if web.Built() {
 		routes.Pages = web.Files()
 	}
@@ -104,78 +106,4 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	return a, nil
-}
-
-// store returns the place where tenants live: a file, or the ready-made tenant.
-func (a *App) store() (tenant.Store, error) {
-	c := &a.config
-	if c.Tenants != "" {
-		file, err := tenant.OpenFile(c.Tenants, os.Getenv, c.Limits.defaults())
-		if err != nil {
-			return nil, fmt.Errorf("read the tenants: %w", err)
-		}
-		a.file = file
-		return file, nil
-	}
-	a.dev = c.Limits.defaults().Tenant(c.DevTenant)
-	a.dev.JWTSecret, a.dev.JWTJWKS = c.DevSecret, []byte(c.DevJWKS)
-	if a.dev.JWTSecret == "" {
-		a.dev.JWTSecret = newSecret()
-	}
-	return tenant.Fixed{a.dev}, nil
-}
-
-// defaultTenant is the tenant of hosts that name none. The ready-made one is,
-// unless another was chosen.
-func (a *App) defaultTenant() string {
-	if a.config.DefaultTenant == "" && a.dev != nil {
-		return a.dev.ExternalID
-	}
-	return a.config.DefaultTenant
-}
-
-// tenantChanged passes on that a tenant is not as it was.
-func (a *App) tenantChanged(id string, before, after *tutti.Tenant) {
-	if tenant.Disconnects(before, after) {
-		a.log.Info("tenant changed, its clients are disconnected", "tenant", id)
-		a.sockets.Dismiss(id)
-	}
-}
-
-// Keys returns tokens for the ready-made tenant, good for ten years: one for
-// browsers and one for servers. There are none when tenants come from elsewhere.
-func (a *App) Keys() (anon, service string, err error) {
-	if a.dev == nil {
-		return "", "", nil
-	}
-	if anon, err = a.mint("anon"); err != nil {
-		return "", "", err
-	}
-	service, err = a.mint("service_role")
-	return anon, service, err
-}
-
-func (a *App) mint(role string) (string, error) {
-	token, err := auth.Mint(a.dev.JWTSecret, map[string]any{
-		"role": role, "iss": "tutti", "iat": a.began.Unix(), "exp": a.began.AddDate(10, 0, 0).Unix(),
-	})
-	if err != nil {
-		return "", fmt.Errorf("mint a key for %s: %w", role, err)
-	}
-	return token, nil
-}
-
-// Tenant returns the id of the ready-made tenant, "" when there is none.
-func (a *App) Tenant() string {
-	if a.dev == nil {
-		return ""
-	}
-	return a.dev.ExternalID
-}
-
-// newSecret returns 256 random bits in hexadecimal.
-func newSecret() string {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/secret"
 	"github.com/tutti-realtime/tutti/internal/socket"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
@@ -26,6 +28,11 @@ type Config struct {
 	DevSecret string `help:"Its JWT secret; made up when not given." env:"API_JWT_SECRET" group:"Ready-made tenant"`
 	DevJWKS   string `help:"Its JWK set, as JSON." env:"API_JWT_JWKS" group:"Ready-made tenant"`
 
+	DB      Control `embed:"" prefix:"db-" group:"Control database"`
+	Seed    bool    `help:"Make the ready-made tenant in the control database anew at start, with that database as its own." env:"SEED_SELF_HOST" name:"seed-self-host" group:"Control database"`
+	Region  string  `help:"Region of this node." env:"REGION"`
+	AppName string  `help:"Name of this node, by which PostgreSQL shows its connections." env:"APP_NAME" default:"tutti"`
+	API     API     `embed:"" group:"Management"`
 	Limits  Limits  `embed:"" group:"Limits of tenants that name none"`
 	Tuning  Tuning  `embed:"" group:"Tuning"`
 	Metrics Metrics `embed:"" group:"Metrics"`
@@ -37,6 +44,46 @@ type Config struct {
 	Grace            Milliseconds `help:"How long a stop may take." env:"SHUTDOWN_GRACE_MS" default:"10s"`
 
 	Version string `kong:"-"` // of this build
+}
+
+// API is who may manage tenants over HTTP: tokens signed with API_JWT_SECRET,
+// which is also the ready-made tenant's, or with the next one while a change of
+// secrets is under way.
+type API struct {
+	NextSecret string   `help:"A second secret of the tokens that may manage tenants." env:"API_JWT_SECRET_NEXT" name:"api-jwt-secret-next"`
+	Blocklist  []string `help:"Tokens that may not." env:"API_TOKEN_BLOCKLIST" name:"api-token-blocklist"`
+}
+
+// Control is where the tenants are, when they are in a PostgreSQL database: it is
+// used when a host is given. The variables are the reference's.
+type Control struct {
+	Host         string `help:"Host of the control database; without it tenants come from a file." env:"DB_HOST"`
+	Port         uint16 `help:"Its port." env:"DB_PORT" default:"5432"`
+	Name         string `help:"Name of the database." env:"DB_NAME" default:"postgres"`
+	User         string `help:"User." env:"DB_USER" default:"supabase_admin"`
+	Password     string `help:"Password." env:"DB_PASSWORD" default:"postgres"`
+	AfterConnect string `help:"SQL run on each new connection; it chooses the schema." env:"DB_AFTER_CONNECT_QUERY" default:"SET search_path TO _realtime"`
+	SSL          bool   `help:"Connect with TLS." env:"DB_SSL" name:"ssl"`
+	SSLCACert    string `help:"File of certificates that may sign the database's." env:"DB_SSL_CA_CERT" name:"ssl-ca-cert"`
+	IPVersion    string `help:"auto, ipv4 or ipv6." env:"DB_IP_VERSION" default:"auto" name:"ip-version"`
+	PoolSize     int    `help:"Connections." env:"DB_POOL_SIZE" default:"5"`
+	EncKey       string `help:"16 bytes: key of secrets in the old form." env:"DB_ENC_KEY"`
+	EncKeyGCM    string `help:"32 bytes: key of secrets in the new form." env:"DB_ENC_KEY_GCM" name:"enc-key-gcm"`
+	EncWriteGCM  bool   `help:"Write secrets in the new form." env:"DB_ENC_WRITE_GCM" name:"enc-write-gcm"`
+}
+
+// Open connects nowhere yet: it returns the store, and the cipher of its secrets.
+func (c *Control) Open(appName string) (*postgres.Control, *secret.Cipher, error) {
+	cipher, err := secret.New(secret.Config{Key: c.EncKey, KeyGCM: c.EncKeyGCM, WriteGCM: c.EncWriteGCM})
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := postgres.OpenControl(postgres.ControlConfig{
+		Host: c.Host, Port: c.Port, Name: c.Name, User: c.User, Password: c.Password,
+		SSL: c.SSL, SSLCACert: c.SSLCACert, IPVersion: c.IPVersion, PoolSize: c.PoolSize,
+		AfterConnect: c.AfterConnect, AppName: appName,
+	}, cipher)
+	return store, cipher, err
 }
 
 // Limits are what a tenant may do that does not say itself.

@@ -84,7 +84,7 @@ func pipes() medium {
 	return medium{listener: l, dial: l.dial, virtual: true, flags: []string{"--portable"}}
 }
 
-func tcp(t *testing.T) medium {
+func tcp(t testing.TB) medium {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func tcp(t *testing.T) medium {
 
 // A script is one conversation as it is spoken.
 type script struct {
-	t       *testing.T
+	t       testing.TB
 	medium  medium
 	flags   []string
 	fields  []string
@@ -261,6 +261,9 @@ func (s *script) token(o map[string]string) string {
 	claims := map[string]any{"role": "anon", "exp": time.Now().Add(time.Hour).Unix()}
 	if role := o["role"]; role != "" {
 		claims["role"] = role
+	}
+	if sub := o["sub"]; sub != "" {
+		claims["sub"] = sub
 	}
 	if ttl := o["ttl"]; ttl != "" {
 		d, err := time.ParseDuration(ttl)

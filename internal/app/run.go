@@ -40,6 +40,10 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	if a.file != nil {
 		start("watch the tenants", a.watchTenants)
 	}
+	if a.control != nil {
+		start("control database", a.watchControl)
+		defer a.control.Close()
+	}
 	start("serve HTTP", func(context.Context) error { return a.serve(l) })
 	select {
 	case <-ctx.Done():

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -35,6 +39,7 @@ func overTCP(t *testing.T, test func(*script)) {
 
 func run(t *testing.T, m medium, test func(*script)) {
 	s := &script{t: t, medium: m, clients: map[string]*speaker{}, file: t.TempDir() + "/tenants.yaml"}
+	s.flags = append(s.flags, "--metrics-jwt-secret="+metricsSecret)
 	defer s.end()
 	test(s)
 }
@@ -87,7 +92,7 @@ func (c *speaker) throw(data []byte) {
 	c.settle()
 }
 
-// mask returns a whole frame of a client whose first byte is as given.
+// masked returns a whole frame of a client whose first byte is as given.
 func masked(first byte, payload string) []byte {
 	frame := websocket.AppendMasked(nil, 0, [4]byte{9, 8, 7, 6}, []byte(payload))
 	frame[0] = first
@@ -114,4 +119,32 @@ func (c *speaker) until(what string, done func() bool) {
 		c.fence(fmt.Sprint("until", i))
 	}
 	c.script.fatalf("this never happens: %s", what)
+}
+
+// metricsSecret signs the tokens that may read the metrics of a test's server.
+const metricsSecret = "another-secret-that-is-long-enough"
+
+// metric returns a number from the server's metrics, 0 for one it has not.
+func (s *script) metric(name string) int {
+	token, err := auth.Mint(metricsSecret, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+	if err != nil {
+		s.fatalf("%v", err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	s.app.server.Handler.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		s.fatalf("the metrics answer %d", w.Code)
+	}
+	_, after, _ := strings.Cut(w.Body.String(), "\n"+name+" ")
+	line, _, _ := strings.Cut(after, "\n")
+	n := 0.0
+	_, _ = fmt.Sscan(line, &n)
+	return int(n)
+}
+
+// hangups returns how many connections the server closed with a code.
+func (s *script) hangups(code string) int {
+	return s.metric(`tutti_socket_hangups_total{code="` + code + `"}`)
 }
