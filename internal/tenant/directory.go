@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,6 +94,13 @@ func (d *Directory) Find(ctx context.Context, id string) (*Handle, error) {
 			return l.handle, l.err
 		}
 	}
+}
+
+// Known returns the ids of the tenants that it knows.
+func (d *Directory) Known() []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.Collect(maps.Keys(d.handles))
 }
 
 // Refresh is told that tenants may have changed. It asks the store for those
