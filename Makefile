@@ -15,15 +15,15 @@ PAGES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run: build ## Start a server with a ready-made tenant on port 4000 (PORT=… for another)
-	@PORT=$(PORT) exec bin/tutti serve
+run: build postgresql ## Start a server with a ready-made tenant on port 4000 (PORT=… for another)
+	@PORT=$(PORT) exec bin/tutti dev
 
 build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tutti ./cmd/tutti
 
 test: unit e2e bench-once ## Run all tests
 
-unit: web/dist/index.html race-tools ## Vet, and run the Go tests with the race detector, and those of the pages
+unit: web/dist/index.html race-tools postgresql ## Vet, and run the Go tests with the race detector, and those of the pages
 	@echo '== gofmt, vet'
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@$(GO) vet ./...
@@ -32,11 +32,14 @@ unit: web/dist/index.html race-tools ## Vet, and run the Go tests with the race 
 	@echo '== page tests'
 	@cd web && npm run --silent check && npm test --silent
 
-.PHONY: race-tools
+.PHONY: race-tools postgresql
 race-tools:
 	@scripts/debian gcc:gcc libc6-dev:/usr/include/stdlib.h
 
-e2e: build e2e/node_modules/.done ## Run the official clients against a real server, in Node and in Chromium
+postgresql:
+	@scripts/debian postgresql:/usr/lib/postgresql
+
+e2e: build postgresql e2e/node_modules/.done ## Run the official clients against a real server, in Node and in Chromium
 	@scripts/debian chromium:chromium
 	@echo '== end to end: supabase-js in Node and in Chromium'
 	@cd e2e && npm test --silent

@@ -33,7 +33,7 @@ type Config struct {
 	Region  string  `help:"Region of this node." env:"REGION"`
 	AppName string  `help:"Name of this node, by which PostgreSQL shows its connections." env:"APP_NAME" default:"tutti"`
 	API     API     `embed:"" group:"Management"`
-	Limits  Limits  `embed:"" group:"Limits of tenants that name none"`
+	Limits  Limits  `embed:"" prefix:"max-" group:"Limits of tenants that name none"`
 	Tuning  Tuning  `embed:"" group:"Tuning"`
 	Metrics Metrics `embed:"" group:"Metrics"`
 

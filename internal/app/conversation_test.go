@@ -2,7 +2,9 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -45,7 +47,7 @@ import (
 //	file tenant suspend: true     the tenant changes
 //	stop                          the server is told to stop
 //
-// Each is spoken twice: over pipes in virtual time, and over TCP and epoll.
+// Each is spoken over pipes in virtual time, over TCP and epoll, and over TLS.
 
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -64,6 +66,10 @@ func TestConversations(t *testing.T) {
 		if strings.Contains(string(text), "\nwait ") {
 			continue // real time would take its time
 		}
+		t.Run(name+"/tls", func(t *testing.T) {
+			t.Parallel()
+			converse(t, string(text), overTLS(t))
+		})
 		t.Run(name+"/tcp", func(t *testing.T) {
 			t.Parallel()
 			converse(t, string(text), tcp(t))
@@ -96,6 +102,19 @@ func tcp(t testing.TB) medium {
 	}
 }
 
+// overTLS is TCP with TLS that ends in the server, with a certificate made for
+// the test.
+func overTLS(t *testing.T) medium {
+	m := tcp(t)
+	cert, key, pool := certificate(t)
+	m.flags = append(m.flags, "--tls-cert="+cert, "--tls-key="+key)
+	address := m.listener.Addr().String()
+	m.dial = func() (net.Conn, error) {
+		return tls.Dial("tcp", address, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})
+	}
+	return m
+}
+
 // A script is one conversation as it is spoken.
 type script struct {
 	t       testing.TB
@@ -103,6 +122,8 @@ type script struct {
 	flags   []string
 	fields  []string
 	file    string
+	control bool   // tenants are in a control database, which the flags name
+	secret  string // of the tokens; testSecret when empty
 	clients map[string]*speaker
 	log     slog.Handler // of the server; nil for none
 	app     *App
@@ -196,7 +217,11 @@ func (s *script) serve() {
 	if err != nil {
 		s.fatalf("%v", err)
 	}
-	flags := append(append([]string{"--tenants=" + s.file, "--default-tenant=acme"}, s.medium.flags...), s.flags...)
+	flags := []string{"--default-tenant=acme"}
+	if !s.control {
+		flags = append(flags, "--tenants="+s.file)
+	}
+	flags = append(append(flags, s.medium.flags...), s.flags...)
 	if _, err := parser.Parse(flags); err != nil {
 		s.fatalf("%v", err)
 	}
@@ -272,7 +297,7 @@ func (s *script) token(o map[string]string) string {
 		}
 		claims["exp"] = time.Now().Add(d).Unix()
 	}
-	secret := testSecret
+	secret := cmp.Or(s.secret, testSecret)
 	if o["secret"] != "" {
 		secret = o["secret"]
 	}
