@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tutti-realtime/tutti/internal/load"
@@ -66,17 +67,18 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // summary is a line about one run, for whoever waits.
 func summary(r *load.Report) string {
-	text := fmt.Sprintf("%d of %d joined", r.Joined, r.Connections)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%d of %d joined", r.Joined, r.Connections))
 	if r.Process != nil {
-		text += fmt.Sprintf(", %.2f cores, %.2f µs per delivery, %.0f bytes per connection", r.Process.Cores, r.Process.MicrosPerDelivery, r.Process.BytesPerConnection)
+		text.WriteString(fmt.Sprintf(", %.2f cores, %.2f µs per delivery, %.0f bytes per connection", r.Process.Cores, r.Process.MicrosPerDelivery, r.Process.BytesPerConnection))
 	}
 	if m := r.Messages; m != nil {
-		text += fmt.Sprintf(", %.0f deliveries/s, %d lost, p99 %.1f ms, load generator late by %.1f ms", m.PerSecond, m.Lost, m.Latency.P99, r.LateBy.P99)
+		text.WriteString(fmt.Sprintf(", %.0f deliveries/s, %d lost, p99 %.1f ms, load generator late by %.1f ms", m.PerSecond, m.Lost, m.Latency.P99, r.LateBy.P99))
 	}
 	for _, f := range r.Failures {
-		text += fmt.Sprintf("; %d × %s", f.Count, f.Reason)
+		text.WriteString(fmt.Sprintf("; %d × %s", f.Count, f.Reason))
 	}
-	return text
+	return text.String()
 }
 
 // interleaved plays a load on each server in turn, for all rounds, and returns

@@ -63,6 +63,7 @@ func (c *client) shake(key string) error {
 	if err != nil {
 		return err
 	}
+	_ = answer.Body.Close() // has nothing in it: what follows are frames
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		return fmt.Errorf("the handshake is answered %s", answer.Status)
 	}
@@ -112,8 +113,8 @@ func (c *client) listen(until time.Time, each func(*phoenix.ServerFrame) error) 
 					return err
 				}
 				err = each(&f)
-				found = found || err == errFound
-				if err != errFound {
+				found = found || errors.Is(err, errFound)
+				if !errors.Is(err, errFound) {
 					return err
 				}
 			}

@@ -136,8 +136,7 @@ func (c *crowd) churn(ctx context.Context) {
 
 // cause returns an error as a sentence that does not differ by port numbers.
 func cause(err error) string {
-	var failed *net.OpError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
 		return failed.Op + ": " + failed.Err.Error()
 	}
 	return err.Error()

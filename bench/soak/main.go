@@ -47,8 +47,9 @@ func main() {
 	flag.BoolVar(&s.json, "json", false, "print the figures as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, &s, os.Stdout, os.Stderr); err != nil {
+	err := run(ctx, &s, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -140,9 +141,7 @@ func TestOtherOriginsMayBroadcast(t *testing.T) {
 		"nothing is acceptable": {body: good, headers: map[string]string{"Accept": "text/html"}},
 	} {
 		headers := map[string]string{"Origin": "https://app.example.com"}
-		for name, value := range c.headers {
-			headers[name] = value
-		}
+		maps.Copy(headers, c.headers)
 		c.headers = headers
 		h := n.do(t, c).Header()
 		if h.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "x-request-id") {

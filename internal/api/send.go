@@ -28,8 +28,7 @@ func (c *caller) mayBroadcast(count int) error {
 
 // unauthorized returns what the caller is told of an error of the policies.
 func unauthorized(err error) error {
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
+	if _, ok := errors.AsType[*Refusal](err); ok {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errAuthorize, err)

@@ -100,7 +100,7 @@ func TestTheEnvironmentOfTheStackIsEnough(t *testing.T) {
 // eventually speaks a line that fails until the server has read its tenants.
 func (s *script) eventually(line string) {
 	s.serve()
-	id := strings.SplitN(strings.SplitN(line, "host=", 2)[1], ".", 2)[0]
+	id, _, _ := strings.Cut(strings.SplitN(line, "host=", 2)[1], ".")
 	for ctx := s.t.Context(); ; {
 		if _, err := s.app.directory.Find(ctx, id); err == nil {
 			break

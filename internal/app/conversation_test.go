@@ -226,7 +226,7 @@ func (s *script) serve() {
 		s.fatalf("%v", err)
 	}
 	if s.log == nil {
-		s.log = slog.NewTextHandler(io.Discard, nil)
+		s.log = slog.DiscardHandler
 	}
 	s.app, err = New(config, slog.New(s.log))
 	if err != nil {
@@ -275,7 +275,7 @@ func (s *script) end() {
 // options reads "a=b c=d".
 func options(text string) map[string]string {
 	o := map[string]string{}
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		k, v, _ := strings.Cut(word, "=")
 		o[k] = v
 	}

@@ -142,7 +142,7 @@ func startAndStop(t *testing.T, portable bool) {
 	if _, err := parser.Parse(flags); err != nil {
 		t.Fatal(err)
 	}
-	app, err := New(config, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	app, err := New(config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (s *Service) Verify(raw string, now time.Time) error {
 		}
 		// That the right secret refuses an old token says more than that the
 		// other secret did not sign it.
-		if refusal == ErrNoSecret || f.kind != badSignature {
+		if errors.Is(refusal, ErrNoSecret) || f.kind != badSignature {
 			refusal = f
 		}
 	}

@@ -136,8 +136,7 @@ func (c *Client) verify(t *tutti.Tenant, cfg *config) (*auth.Token, error) {
 	if err == nil {
 		err = token.Check(now)
 	}
-	var failure *auth.Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*auth.Failure](err); ok {
 		return nil, failure.Join()
 	}
 	return token, err

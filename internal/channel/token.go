@@ -57,8 +57,7 @@ func (ch *Channel) renew(f *phoenix.Frame) {
 
 // expel shuts the channel down for what is wrong with its token.
 func (ch *Channel) expel(err error) {
-	var failure *auth.Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*auth.Failure](err); ok {
 		ch.shutdown(failure.System())
 		return
 	}

@@ -18,11 +18,11 @@ func allowFiles(n int) error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("read the limit of open files: %w", err)
 	}
-	needed := n + spareFiles
-	if uint64(limit.Cur) >= uint64(needed) {
+	needed := uint64(n) + spareFiles
+	if limit.Cur >= needed {
 		return nil
 	}
-	if uint64(limit.Max) < uint64(needed) {
+	if limit.Max < needed {
 		return fmt.Errorf("%d connections need %d open files, and this process may have %d: raise the hard limit "+
 			"(ulimit -Hn in the shell, LimitNOFILE= of systemd, --ulimit nofile= of docker), or ask for fewer connections",
 			n, needed, limit.Max)

@@ -36,8 +36,8 @@ type answer struct {
 // will come; until then a refusal waits for the body its header promised. It is
 // not ok while there is too little.
 func parseAnswer(data []byte, ended bool) (a answer, ok bool) {
-	end := bytes.Index(data, []byte("\r\n\r\n"))
-	if end < 0 {
+	_, after, ok := bytes.Cut(data, []byte("\r\n\r\n"))
+	if !ok {
 		if ended || len(data) > maxAnswer {
 			return answer{refusal: "the answer is not HTTP"}, true
 		}
@@ -52,7 +52,7 @@ func parseAnswer(data []byte, ended bool) (a answer, ok bool) {
 		if got := r.Header.Get("Sec-WebSocket-Accept"); got != websocket.Accept(handshakeKey) {
 			return answer{refusal: fmt.Sprintf("wrong Sec-WebSocket-Accept %q", got)}, true
 		}
-		return answer{rest: data[end+4:]}, true
+		return answer{rest: after}, true
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil && !ended && len(data) < maxAnswer {

@@ -124,8 +124,7 @@ func unhex(t *testing.T, s string) (out []byte) {
 
 func failure(t *testing.T, err error) string {
 	t.Helper()
-	var m *phoenix.MalformedError
-	if !errors.As(err, &m) {
+	if _, ok := errors.AsType[*phoenix.MalformedError](err); !ok {
 		t.Errorf("%v is not a MalformedError", err)
 	}
 	return err.Error()

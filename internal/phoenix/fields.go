@@ -1,6 +1,9 @@
 package phoenix
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // cut takes the fields of a binary frame, whose lengths are one byte each, out
 // of body and into the given places, in order. It returns what is left over.
@@ -27,7 +30,7 @@ func quoteRefs(joinRef, ref []byte) (j, r Ref, err error) {
 	buf := make([]byte, 0, len(joinRef)+len(ref)+4)
 	if len(joinRef) > 0 {
 		buf = appendQuoted(buf, joinRef)
-		j = Ref(buf[:len(buf):len(buf)])
+		j = Ref(slices.Clip(buf))
 	}
 	if len(ref) > 0 {
 		start := len(buf)

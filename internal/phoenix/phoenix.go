@@ -12,6 +12,7 @@ import "strings"
 // A Version is the serializer that a socket chose when it connected.
 type Version uint8
 
+// The versions there are.
 const (
 	V1 Version = 1 // vsn=1.0.0: objects in text frames
 	V2 Version = 2 // vsn=2.0.0: arrays in text frames, and binary frames
@@ -52,6 +53,7 @@ func plainNumber(s string) bool {
 // A Kind says in which form a message travelled.
 type Kind uint8
 
+// The kinds there are.
 const (
 	Text          Kind = iota // JSON: an object in V1, an array in V2
 	Push                      // binary kind 0: any event, the payload is bytes
@@ -68,6 +70,7 @@ const (
 // An Encoding says what the payload of a user broadcast is.
 type Encoding uint8
 
+// The encodings there are.
 const (
 	EncodingBinary Encoding = 0 // any bytes
 	EncodingJSON   Encoding = 1 // JSON text

@@ -105,7 +105,7 @@ func (c *Control) listen(ctx context.Context, changed func(ids []string)) error 
 func hangUp(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := within(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	conn.Close(ctx) //nolint:errcheck // whatever it says, the connection is gone
+	conn.Close(ctx)
 }
 
 func (c *Control) beginListening(ctx context.Context, conn *pgx.Conn) error {

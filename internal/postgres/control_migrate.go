@@ -106,7 +106,7 @@ func (c *Control) runMigrations(ctx context.Context, config *pgx.ConnConfig, rea
 		return err
 	}
 	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(ready))
-	defer db.Close() //nolint:errcheck // there is nothing left to lose
+	defer db.Close()
 	migrations, err := goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithTableName(migrationsTable),
 		goose.WithSessionLocker(locker),

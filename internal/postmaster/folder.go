@@ -238,7 +238,7 @@ func (f *folder) stopOrphan(ctx context.Context, pid int) error {
 	if err != nil {
 		return err
 	}
-	defer process.Release()
+	defer func() { _ = process.Release() }()
 	// It is not our child, so there is no event to wait for.
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tutti-realtime/tutti"
 	"pgregory.net/rapid"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // A view is the presence of a topic as a realtime-js client sees it: protocol

@@ -21,7 +21,7 @@ func (s *Server) takeOver(w http.ResponseWriter, r *http.Request, client *channe
 		http.Error(w, "this connection cannot become a WebSocket", http.StatusInternalServerError)
 		return fmt.Errorf("take over a connection: %w", err)
 	}
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // cannot fail: it is there
+	early, _ := buffered.Peek(buffered.Reader.Buffered()) // cannot fail: it is there
 	early = append([]byte(nil), early...)
 	if err := switchProtocols(nc, r.Header.Get("Sec-WebSocket-Key")); err != nil {
 		return errors.Join(err, nc.Close())

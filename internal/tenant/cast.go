@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,10 +50,8 @@ func holdsNUL(value any) bool {
 	case string:
 		return strings.Contains(v, "\x00")
 	case []any:
-		for _, item := range v {
-			if holdsNUL(item) {
-				return true
-			}
+		if slices.ContainsFunc(v, holdsNUL) {
+			return true
 		}
 	case map[string]any:
 		for name, item := range v {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -80,7 +79,7 @@ func atDesk(t *testing.T, test func(d *desk)) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{T: t, shelf: &shelf{tenants: make(map[string]*tutti.Tenant)}}
 		d.shelf.set("acme", "one")
-		d.Directory = &Directory{Store: d.shelf, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		d.Directory = &Directory{Store: d.shelf, Log: slog.New(slog.DiscardHandler)}
 		d.Changed = func(id string, before, after *tutti.Tenant) {
 			d.mu.Lock()
 			defer d.mu.Unlock()

@@ -53,8 +53,8 @@ func (d *document) mapping(node ast.Node, end int, was, is map[string]any) bool 
 	all := maps.Clone(was)
 	maps.Copy(all, is)
 	for _, name := range ordered(all) {
-		if differs(name) && !d.field(m, end, name, was[name], is[name]) {
-			return false
+		if differs(name) {
+			d.field(m, end, name, was[name], is[name])
 		}
 	}
 	return true
@@ -62,7 +62,7 @@ func (d *document) mapping(node ast.Node, end int, was, is map[string]any) bool 
 
 // field plans that one field of a mapping in block style says something else,
 // where nil is nothing.
-func (d *document) field(m *ast.MappingNode, end int, name string, was, is any) bool {
+func (d *document) field(m *ast.MappingNode, end int, name string, was, is any) {
 	i := ownIndex(m, name)
 	if name == "subcriber_pool_size" && ownIndex(m, "postgres_changes_pool") >= 0 {
 		name = "postgres_changes_pool" // is the same, and wins
@@ -70,13 +70,13 @@ func (d *document) field(m *ast.MappingNode, end int, name string, was, is any) 
 	}
 	if i < 0 {
 		d.insert(m, end, name, is)
-		return true
+		return
 	}
 	pair := m.Values[i]
 	end = d.fieldEnd(m, i, end)
 	planned := len(d.edits)
 	if d.inside(pair.Value, end, was, is) {
-		return true
+		return
 	}
 	d.edits = d.edits[:planned]
 	key := pair.Key.GetToken()
@@ -85,12 +85,11 @@ func (d *document) field(m *ast.MappingNode, end int, name string, was, is any) 
 	before := string(d.raw[d.start(first):d.at(key)]) // spaces, or "- " for the first field of an item
 	if is == nil && strings.TrimSpace(before) == "" && !merges(m) {
 		d.replaceLines(first, last, "")
-		return true
+		return
 	}
 	text := before + strings.TrimLeft(string(appendField(nil, indent, name, is)), " ")
 	line, rest, _ := strings.Cut(text, "\n")
 	d.replaceLines(first, last, line+d.comment(first)+"\n"+rest)
-	return true
 }
 
 // inside plans edits inside of a value, if it and what it becomes are of a kind.

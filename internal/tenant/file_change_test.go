@@ -479,7 +479,7 @@ func FuzzRewrite(f *testing.F) {
 			after := *before
 			after.MaxJoinsPerSecond++
 			after.JWTSecret = "another"
-			after.Extensions = append(fresh.Extensions, before.Extensions[min(1, len(before.Extensions)):]...)
+			after.Extensions = append(slices.Clone(fresh.Extensions), before.Extensions[min(1, len(before.Extensions)):]...)
 			_, _, _ = file.rewrite(doc, before, &after) // it checks itself what it says
 			_, _, _ = file.rewrite(doc, before, nil)
 		}

@@ -32,8 +32,7 @@ func (r *reader) open(raw []byte) (top value, ok bool) {
 	file, err := parseYAML(raw)
 	if err != nil {
 		fault := &Fault{File: r.path, Problem: err.Error()}
-		var syntax *yaml.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 			fault.Problem = "not valid YAML: " + syntax.Message
 			if at := syntax.Token; at != nil && at.Position != nil {
 				fault.Line, fault.Column = at.Position.Line, at.Position.Column

@@ -104,7 +104,7 @@ func (s *source) trim(first, end, indent int) int {
 		text := strings.TrimLeft(s.line(end-1), " ")
 		outside := len(s.line(end-1))-len(text) <= indent
 		comment := strings.HasPrefix(text, "#") || text == "..." || text == "---"
-		if strings.TrimSpace(text) != "" && !(comment && outside) {
+		if strings.TrimSpace(text) != "" && (!comment || !outside) {
 			break
 		}
 		end--

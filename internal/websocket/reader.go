@@ -133,7 +133,8 @@ func (r *Reader) payload(h Header, payload []byte, each func(Opcode, []byte) err
 		return nil
 	default:
 		p := r.partial
-		op, whole := p.opcode, append(p.fragments, payload...)
+		p.fragments = append(p.fragments, payload...)
+		op, whole := p.opcode, p.fragments
 		p.opcode, p.fragments = Continuation, nil
 		return each(op, whole)
 	}
