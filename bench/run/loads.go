@@ -68,15 +68,15 @@ func pause(ctx context.Context, d time.Duration) error {
 // summary is a line about one run, for whoever waits.
 func summary(r *load.Report) string {
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf("%d of %d joined", r.Joined, r.Connections))
+	fmt.Fprintf(&text, "%d of %d joined", r.Joined, r.Connections)
 	if r.Process != nil {
-		text.WriteString(fmt.Sprintf(", %.2f cores, %.2f µs per delivery, %.0f bytes per connection", r.Process.Cores, r.Process.MicrosPerDelivery, r.Process.BytesPerConnection))
+		fmt.Fprintf(&text, ", %.2f cores, %.2f µs per delivery, %.0f bytes per connection", r.Process.Cores, r.Process.MicrosPerDelivery, r.Process.BytesPerConnection)
 	}
 	if m := r.Messages; m != nil {
-		text.WriteString(fmt.Sprintf(", %.0f deliveries/s, %d lost, p99 %.1f ms, load generator late by %.1f ms", m.PerSecond, m.Lost, m.Latency.P99, r.LateBy.P99))
+		fmt.Fprintf(&text, ", %.0f deliveries/s, %d lost, p99 %.1f ms, load generator late by %.1f ms", m.PerSecond, m.Lost, m.Latency.P99, r.LateBy.P99)
 	}
 	for _, f := range r.Failures {
-		text.WriteString(fmt.Sprintf("; %d × %s", f.Count, f.Reason))
+		fmt.Fprintf(&text, "; %d × %s", f.Count, f.Reason)
 	}
 	return text.String()
 }

@@ -21,6 +21,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Dev     devCommand     `cmd:"" help:"Run the server with a private PostgreSQL, for development."`
 	Migrate migrateCommand `cmd:"" help:"Bring the tables of the control database up to date."`
+	Tenant  tenantCommand  `cmd:"" help:"Manage tenants."`
 	Token   tokenCommand   `cmd:"" help:"Mint a token for a tenant."`
 	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
@@ -28,8 +29,9 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Exit))
+	code := run(ctx, os.Args[1:], os.Exit)
+	stop()
+	os.Exit(code)
 }
 
 // run runs one command and returns the status of the process.
