@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,10 +29,21 @@ type cli struct {
 }
 
 func main() {
+	forgetEmpty()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Exit)
 	stop()
 	os.Exit(code)
+}
+
+// forgetEmpty takes variables without a value for variables that are not set:
+// that is how compose files say so.
+func forgetEmpty() {
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); value == "" && name != "" {
+			_ = os.Unsetenv(name) // fails for names that cannot be set either
+		}
+	}
 }
 
 // run runs one command and returns the status of the process.
@@ -40,10 +52,12 @@ func run(ctx context.Context, args []string, exit func(int)) int {
 	parser := kong.Must(&c,
 		kong.Name("tutti"),
 		kong.Description("A realtime server that the Supabase clients can talk to: Broadcast, Presence, Postgres Changes."),
-		kong.UsageOnError(), kong.Exit(exit), kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.Exit(exit), kong.BindTo(ctx, (*context.Context)(nil)))
 	command, err := parser.Parse(args)
 	if err != nil {
-		parser.FatalIfErrorf(err)
+		parser.Errorf("%s", err)
+		fmt.Fprintln(os.Stderr, "tutti: --help says what there is")
+		return 2
 	}
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "tutti: "+err.Error())

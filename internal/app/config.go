@@ -100,7 +100,8 @@ type Limits struct {
 	PresenceWindow Milliseconds `help:"Length of that window." env:"CLIENT_PRESENCE_WINDOW_MS" default:"30s"`
 }
 
-func (l Limits) defaults() tenant.Defaults {
+// Defaults returns them as the room of the tenants knows them.
+func (l Limits) Defaults() tenant.Defaults {
 	return tenant.Defaults{
 		MaxConcurrentUsers: l.Users, MaxEventsPerSecond: l.Events, MaxJoinsPerSecond: l.Joins,
 		MaxChannelsPerClient: l.Channels, MaxBytesPerSecond: l.Bytes,

@@ -36,7 +36,7 @@ func (a *App) openRegistry() (err error) {
 			a.log.Warn("DB_ENC_WRITE_GCM is set without DB_ENC_KEY_GCM, so secrets are written in the old form")
 		}
 	case c.Tenants != "":
-		a.file, err = tenant.OpenFile(c.Tenants, os.Getenv, c.Limits.defaults())
+		a.file, err = tenant.OpenFile(c.Tenants, os.Getenv, c.Limits.Defaults())
 		if err != nil {
 			return fmt.Errorf("read the tenants: %w", err)
 		}
@@ -54,7 +54,7 @@ func (a *App) openRegistry() (err error) {
 
 // readyMade returns the tenant that the configuration describes.
 func (a *App) readyMade() *tutti.Tenant {
-	t := a.config.Limits.defaults().Tenant(a.config.DevTenant)
+	t := a.config.Limits.Defaults().Tenant(a.config.DevTenant)
 	t.JWTSecret, t.JWTJWKS = a.config.DevSecret, []byte(a.config.DevJWKS)
 	return t
 }
@@ -63,7 +63,7 @@ func (a *App) readyMade() *tutti.Tenant {
 func (a *App) management() *api.Management {
 	m := &api.Management{
 		Registry:  a.registry,
-		Defaults:  a.config.Limits.defaults(),
+		Defaults:  a.config.Limits.Defaults(),
 		Secrets:   given(a.config.DevSecret, a.config.API.NextSecret),
 		Blocklist: a.config.API.Blocklist,
 		Reload: func(_ context.Context, id string) error {
