@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { before } from './until.mjs'
 
 // TUTTI_BINARY may name another, such as one with the race detector in it.
-const binary = process.env.TUTTI_BINARY ?? fileURLToPath(new URL('../bin/tutti', import.meta.url))
+export const binary = process.env.TUTTI_BINARY ?? fileURLToPath(new URL('../bin/tutti', import.meta.url))
 
 // A test should not wait as long as a client that misbehaves has to.
 const quick = { CHANNEL_ERROR_BACKOFF_MS: '100', CONNECT_ERROR_BACKOFF_MS: '100' }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,10 +35,20 @@ func serve(ctx context.Context, config app.Config, log *slog.Logger, g greeting)
 		return fmt.Errorf("%w; choose another with --port or PORT", err)
 	}
 	g.base = baseURL(l.Addr(), config.TLSCert != "")
-	if err := g.print(os.Stdout, node); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- node.Run(ctx, l) }()
+	select {
+	case err := <-ended:
 		return err
+	case <-node.Ready():
 	}
-	return node.Run(ctx, l)
+	if err := g.print(os.Stdout, node); err != nil {
+		stop()
+		return errors.Join(err, <-ended)
+	}
+	return <-ended
 }
 
 func baseURL(addr net.Addr, tls bool) string {

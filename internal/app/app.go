@@ -37,6 +37,7 @@ type App struct {
 	config Config
 	log    *slog.Logger
 	began  time.Time
+	ready  chan struct{} // closed once tenants can be told
 
 	registry  tenant.Registry   // where tenants live
 	file      *tenant.File      // the registry, when that is a file
@@ -55,7 +56,7 @@ type App struct {
 // New builds a node. It reads top to bottom: each room uses only what stands
 // above it. It starts nothing.
 func New(config Config, log *slog.Logger) (*App, error) {
-	a := &App{config: config, log: log, began: time.Now()}
+	a := &App{config: config, log: log, began: time.Now(), ready: make(chan struct{})}
 	if err := a.openRegistry(); err != nil {
 		return nil, err
 	}
@@ -105,5 +106,12 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		// A WebSocket takes the connection over, which HTTP/2 has no way to do.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
+	if a.control == nil {
+		close(a.ready)
+	}
 	return a, nil
 }
+
+// Ready is closed once the node knows its tenants: at once, or when it has found
+// its control database and brought it up to date.
+func (a *App) Ready() <-chan struct{} { return a.ready }

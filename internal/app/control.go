@@ -17,6 +17,9 @@ func (a *App) prepareControl(ctx context.Context) error {
 	const first, longest = 250 * time.Millisecond, 5 * time.Second
 	for wait := first; ; wait = min(2*wait, longest) {
 		err := a.migrateAndSeed(ctx)
+		if err == nil {
+			close(a.ready)
+		}
 		if err == nil || !errors.Is(err, tutti.ErrUnavailable) {
 			return err
 		}

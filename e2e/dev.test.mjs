@@ -1,0 +1,80 @@
+// tutti dev: the server with a PostgreSQL of its own.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import test from 'node:test'
+import { newest } from './clients.mjs'
+import { binary } from './server.mjs'
+
+// dev starts tutti dev on a folder and returns it when it is ready.
+async function dev(t, data) {
+  const began = performance.now()
+  const child = spawn(binary, ['dev', '--data', data, '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  let text = ''
+  child.stderr.on('data', (chunk) => (text += chunk))
+  const found = {}
+  for await (const line of createInterface(child.stdout)) {
+    text += line + '\n'
+    const match = line.match(/^ {2}(page|URL|anon key|service key|psql) +'?(\S+?)'?$/)
+    if (match) found[match[1]] = match[2]
+    if (found.psql) break
+  }
+  child.stdout.resume()
+  assert.ok(found.psql, `tutti dev is not ready:\n${text}`)
+  return { child, found, url: found.URL, anon: found['anon key'], guest: () => {}, took: performance.now() - began, log: () => text }
+}
+
+// working returns the command lines of processes that work in a folder.
+function working(folder) {
+  const lines = []
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      if (line.includes(folder)) lines.push(line)
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return lines
+}
+
+test('tutti dev serves, leaves no process behind, and starts again with the same keys in under 3 s', async (t) => {
+  const parent = mkdtempSync(join(tmpdir(), 'tutti-dev-'))
+  chmodSync(parent, 0o755) // PostgreSQL runs as somebody else when we are root
+  const data = join(parent, 'data')
+  try {
+    const first = await dev(t, data)
+    const client = newest(first)
+    const status = await new Promise((resolve) => client.channel('room').subscribe(resolve))
+    assert.equal(status, 'SUBSCRIBED')
+    await client.realtime.disconnect()
+    assert.ok(working(data).length > 0)
+
+    first.child.kill('SIGINT')
+    assert.deepEqual(await once(first.child, 'exit'), [0, null], first.log())
+    assert.deepEqual(working(data), [])
+
+    const second = await dev(t, data)
+    assert.ok(second.took < 3000, `the second start took ${second.took} ms`)
+    const again = newest(second, { key: first.anon })
+    const rejoined = await new Promise((resolve) => again.channel('room').subscribe(resolve))
+    assert.equal(rejoined, 'SUBSCRIBED', 'a key of the first start is good in the second')
+    await again.realtime.disconnect()
+
+    // Killed without a chance to clean up, it still takes PostgreSQL along.
+    second.child.kill('SIGKILL')
+    await once(second.child, 'exit')
+    for (const until = performance.now() + 20_000; working(data).length > 0; ) {
+      assert.ok(performance.now() < until, `left behind: ${working(data)}`)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
+})
