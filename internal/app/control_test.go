@@ -197,19 +197,27 @@ func TestAChangeIsInForceOnEveryNode(t *testing.T) {
 			for handle.Tenant().MaxChannelsPerClient != 2 && t.Context().Err() == nil {
 				two.client("ann").fence("f")
 			}
-			if d := time.Since(began); d > time.Second {
-				t.Errorf("a change took %v to the other node", d)
-			}
+			heardOf(t, began, "a change over the other node")
 			began = time.Now()
 			execute(t, dsn, "UPDATE _realtime.tenants SET suspend = true WHERE external_id = 'acme'")
 			two.speak(`ann< [null,null,"realtime:a","system",{"extension":"system","message":"Server requested disconnect","status":"ok"}]`)
 			two.speak("ann closed 1012")
-			if d := time.Since(began); d > time.Second {
-				t.Errorf("a change by hand took %v to the other node", d)
-			}
+			heardOf(t, began, "a change by hand")
 			two.speak(`ann refused 403 {"error":"Realtime was disabled for this tenant"}`)
 		})
 	})
+}
+
+// heardOf fails when news took so long that the cache had to expire for it. How
+// long it takes on a quiet machine is in docs/reliability.md.
+func heardOf(t *testing.T, began time.Time, what string) {
+	t.Helper()
+	const expiry = 30 * time.Second
+	took := time.Since(began)
+	t.Logf("%s was in force after %v", what, took)
+	if took > expiry/2 {
+		t.Errorf("%s took %v", what, took)
+	}
 }
 
 // TestClientsDoNotNoticeThatTheControlDatabaseDies lets a thousand clients chat
