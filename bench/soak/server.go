@@ -89,12 +89,12 @@ func (s *server) stop() error {
 // bounds is how much more than before there may be afterwards: what caches,
 // maps and the runtime keep for the next time, and a descriptor or two of the
 // runtime's own.
-var bounds = figures{Goroutines: 2, Files: 2, Heap: 16 << 20, Memory: 64 << 20}
+var bounds = figures{Goroutines: 2, Files: 2, Heap: 6 << 20, Memory: 48 << 20}
 
 // patience is how long the server may take to be as it was: its timeouts, and
 // the two minutes after which Go collects garbage that nobody asks room for,
 // and gives it back.
-const patience = idle + ending + 3*time.Minute
+const patience = idle + ending + 5*time.Minute
 
 // settle waits until the server is as it was, and returns its figures. The
 // error says in a sentence what is not.

@@ -82,7 +82,7 @@ func lowerASCII(s []byte) []byte {
 // take long.
 func (p *likePattern) match(value []byte, c Collation) (matched, known bool) {
 	if p.fold {
-		if c != ByteOrder && !(p.ascii && isASCII(value)) {
+		if c != ByteOrder && (!p.ascii || !isASCII(value)) {
 			return false, false
 		}
 		value = lowerASCII(value)

@@ -1,0 +1,65 @@
+package wal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// appName is how a feed shows in pg_stat_activity, as the reference's does.
+const appName = "realtime_replication_connection"
+
+// goodbye bounds how long an end may take.
+const goodbye = 3 * time.Second
+
+// connect opens a connection for replication. What shapes the text of values is
+// set, whatever the role or the database have set.
+func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error) {
+	config = config.Copy()
+	config.RuntimeParams = map[string]string{
+		"application_name":   appName,
+		"replication":        "database",
+		"client_encoding":    "UTF8",
+		"datestyle":          "ISO",
+		"intervalstyle":      "postgres",
+		"timezone":           "UTC",
+		"extra_float_digits": "1",
+		"bytea_output":       "hex",
+		"statement_timeout":  "0", // creating a slot waits for others
+	}
+	return pgconn.ConnectConfig(ctx, config)
+}
+
+// hangUp closes a connection, and waits until what pgconn does in the background
+// has ended.
+func hangUp(ctx context.Context, conn *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	conn.Close(ctx)
+	select {
+	case <-conn.CleanupDone():
+	case <-ctx.Done():
+	}
+}
+
+// queryRow returns a query's first row as text, nil if there is none. Null is "".
+// Replication connections know the simple protocol only.
+func queryRow(ctx context.Context, conn *pgconn.PgConn, sql string) ([]string, error) {
+	results, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if len(results) != 1 {
+		return nil, fmt.Errorf("%d results of one query", len(results))
+	}
+	if len(results[0].Rows) == 0 {
+		return nil, nil
+	}
+	row := make([]string, len(results[0].Rows[0]))
+	for i, column := range results[0].Rows[0] {
+		row[i] = string(column)
+	}
+	return row, nil
+}
