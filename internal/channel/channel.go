@@ -46,12 +46,7 @@ func (c *Client) open(name string, f *phoenix.Frame, cfg *config, token *auth.To
 // begin sends what follows the reply to a join, in the order of protocol,
 // section 3.5.
 func (ch *Channel) begin(cfg *config) {
-	for _, e := range cfg.rows {
-		if ch.ended() {
-			return // it takes no more, and there may be a million
-		}
-		ch.system("postgres_changes", phoenix.StatusError, noRows(e))
-	}
+	ch.refuseRows(cfg.rows)
 	if cfg.replicationReady {
 		ch.client.Line.After(replicationWait, func() {
 			ch.shutdown("Replication connection was not established in time")

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 )
 
@@ -14,9 +15,9 @@ type config struct {
 	key                string // presence key, "" for one of the server's making
 	replay             []byte // raw, nil when the key is absent
 	replicationReady   bool
-	rows               []rowsEntry // postgres_changes, in the client's order
-	oldAPI             bool        // no config at all: the topic names a table
-	accessToken        []byte      // raw JSON, nil when absent
+	rows               []changes.Entry // postgres_changes, in the client's order
+	oldAPI             bool            // no config at all: the topic names a table
+	accessToken        []byte          // raw JSON, nil when absent
 	userToken          []byte
 	odd                []string // fields of the wrong type, which took their default
 }
@@ -62,7 +63,7 @@ func (cfg *config) set(key string, value []byte) (err error) {
 	case "presence":
 		return cfg.setPresence(value)
 	case "postgres_changes":
-		cfg.rows, err = parseRows(value)
+		cfg.rows, err = changes.Entries(value)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
@@ -37,7 +38,7 @@ func (c *Client) join(f *phoenix.Frame) {
 		return
 	}
 	ch := c.open(name, f, &cfg, token)
-	c.reply(ordered, f, ch.joinRef, answer{phoenix.StatusOK, string(appendRows(nil, cfg.rows))})
+	c.reply(ordered, f, ch.joinRef, answer{phoenix.StatusOK, string(changes.AppendResponse(nil, cfg.rows))})
 	if replaced != nil {
 		replaced.sayClosed()
 	}
@@ -102,7 +103,7 @@ func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Tok
 		return cfg, nil, err
 	}
 	if cfg.oldAPI {
-		cfg.rows = impliedRows(name)
+		cfg.rows = []changes.Entry{changes.Implied(name)}
 	}
 	return cfg, token, nil
 }
