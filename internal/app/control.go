@@ -68,6 +68,25 @@ func (a *App) selfHosted() *tutti.Tenant {
 // standardSecret is the reference's when API_JWT_SECRET is not set.
 const standardSecret = "super-secret-jwt-token-with-at-least-32-characters-long"
 
+// resealSecrets writes secrets of the old form in the new one, once, where that
+// is wished. What fails is tried again at the next start; the old form is read
+// as well as the new.
+func (a *App) resealSecrets(ctx context.Context) error {
+	select {
+	case <-a.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	replaced, err := a.control.ResealAll(ctx)
+	if replaced > 0 {
+		a.log.Info("secrets were encrypted anew", "secrets", replaced)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("secrets could not be encrypted anew", "code", "EncryptionReconcileFailed", "err", err)
+	}
+	return nil
+}
+
 // watchControl tells the directory what changes in the control database.
 func (a *App) watchControl(ctx context.Context) error {
 	if err := a.prepareControl(ctx); err != nil {

@@ -42,6 +42,9 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	}
 	if a.control != nil {
 		start("control database", a.watchControl)
+		if a.cipher.WritesGCM() {
+			start("reseal secrets", a.resealSecrets)
+		}
 		defer a.control.Close()
 	}
 	start("serve HTTP", func(context.Context) error { return a.serve(l) })

@@ -37,6 +37,32 @@ WHERE external_id = $1 AND gcm_migrated_at IS NULL
     WHERE tenant_external_id = $1 AND type = 'postgres_cdc_rls'
       AND setting.name = ANY ($2::text[]) AND setting.value NOT LIKE 'g1:%')`
 
+const selectUnstamped = `SELECT external_id FROM tenants WHERE gcm_migrated_at IS NULL AND external_id IS NOT NULL ORDER BY external_id`
+
+// ResealAll is Reseal for every tenant that is not stamped. It reports how many
+// secrets it replaced, and goes on with the next tenant where one fails.
+func (c *Control) ResealAll(ctx context.Context) (replaced int, err error) {
+	asking, cancel := within(ctx, c.config.Timeout)
+	defer cancel()
+	rows, _ := c.pool.Query(asking, selectUnstamped) // its error is in rows as well
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return 0, fmt.Errorf("find secrets to reseal: %w", failed(err))
+	}
+	var faults []error
+	for _, id := range ids {
+		n, err := c.Reseal(ctx, id)
+		replaced += n
+		if err != nil && !errors.Is(err, tutti.ErrNoTenant) {
+			faults = append(faults, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return replaced, errors.Join(faults...)
+}
+
 // Reseal replaces the secrets of a tenant that are of the legacy form by such as
 // Seal writes now, and stamps gcm_migrated_at when none of it is left. It
 // reports how many it replaced. A secret that somebody else changes meanwhile
