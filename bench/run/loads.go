@@ -189,7 +189,7 @@ func (b *bench) rooms(ctx context.Context) ([]row, error) {
 		c.Rooms, c.Members, c.Duration = 5, 5, 500*time.Millisecond
 	}
 	var rows []row
-	for _, c.Rate = range []float64{0.35, 1} {
+	for _, c.Rate = range []float64{0.4, 1} {
 		school := map[string][]*load.Report{}
 		for range b.rounds {
 			for _, name := range []string{tutti, rival} {
