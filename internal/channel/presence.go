@@ -18,12 +18,18 @@ var notMap = refusal("Presence track payload must be a map")
 // sendPresence sends who is present, as of now.
 func (ch *Channel) sendPresence() {
 	c := ch.client
-	if t := c.Tenant.Tenant(); t != nil && c.Meters.Presence.Over(t.MaxPresenceEventsPerSecond) {
+	if t := c.Tenant.Tenant(); t != nil && ch.crowded(t) {
 		ch.shutdown(tooManyPresence)
 		return
 	}
 	c.Meters.Presence.Add(c.Desk.Index, 1)
 	ch.push("presence_state", c.Desk.Roster.State(ch.topic))
+}
+
+// crowded reports whether the tenant is over its rate of presence events. Unlike
+// the others this limit may be reached: protocol, section 6.6.
+func (ch *Channel) crowded(t *tutti.Tenant) bool {
+	return ch.client.Meters.Presence.Average() > float64(t.MaxPresenceEventsPerSecond)
 }
 
 // handlePresence handles track and untrack. Protocol, section 6.
@@ -79,7 +85,7 @@ func (ch *Channel) track(t *tutti.Tenant, f *phoenix.Frame) {
 	case !isObject(payload):
 		ch.answer(f, notMap)
 		return
-	case c.Meters.Presence.Over(t.MaxPresenceEventsPerSecond):
+	case ch.crowded(t):
 		ch.shutdown(tooManyPresence)
 		return
 	case broadcast.Fits(t, payload) != nil:
