@@ -49,7 +49,8 @@ bench: build ## Measure, side by side with rivals (takes some minutes; leave the
 
 bench-once: build ## Run every benchmark once, only to see that it works
 	@echo '== benchmarks, once each'
-	@$(GO) test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic)' || true
+	@$(GO) test -run '^$$' -bench . -benchtime 1x ./... >bin/bench-once.log || { cat bin/bench-once.log; exit 1; }
+	@grep -c '^Benchmark' bin/bench-once.log | sed 's/$$/ benchmarks ran/'
 	@$(GO) run ./bench/run -short
 
 fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)

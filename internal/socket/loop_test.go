@@ -22,7 +22,7 @@ func (n *nag) close()             {}
 
 // quiet returns a loop that does not run, with some connections.
 func quiet(conns int) *loop {
-	s := &Server{Settings: Defaults(), Log: slog.New(slog.DiscardHandler), Meters: &limit.Meters{}}
+	s := &Server{Settings: ordinary(), Log: slog.New(slog.DiscardHandler), Meters: &limit.Meters{}}
 	s.Metrics = NewMetrics(prometheus.NewRegistry(), s.Open)
 	l := &loop{server: s, output: make([]byte, 0, writeSize)}
 	for range conns {
@@ -108,4 +108,19 @@ func TestTimersFireInOrder(t *testing.T) {
 			t.Errorf("fired %v, want %v", fired, want)
 		}
 	})
+}
+
+// ordinary returns the settings of a server that was told nothing.
+func ordinary() Settings {
+	return Settings{
+		MaxFrame:       5_000_000,
+		MaxHeader:      16 << 10,
+		QueueBytes:     4 << 20,
+		QueueAge:       15 * time.Second,
+		SendBuffer:     64 << 10,
+		Idle:           60 * time.Second,
+		Abandoned:      10 * time.Minute,
+		ConnectBackoff: 2 * time.Second,
+		CloseHandshake: 5 * time.Second,
+	}
 }

@@ -38,21 +38,6 @@ type Settings struct {
 	CloseHandshake time.Duration // how long a closed socket waits for the client to close too
 }
 
-// Defaults are the settings that the reference has, and ours where it has none.
-func Defaults() Settings {
-	return Settings{
-		MaxFrame:       5_000_000,
-		MaxHeader:      16 << 10,
-		QueueBytes:     4 << 20,
-		QueueAge:       15 * time.Second,
-		SendBuffer:     64 << 10,
-		Idle:           60 * time.Second,
-		Abandoned:      10 * time.Minute,
-		ConnectBackoff: 2 * time.Second,
-		CloseHandshake: 5 * time.Second,
-	}
-}
-
 // A Server is the event loops and the door to them.
 type Server struct {
 	Settings Settings
