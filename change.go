@@ -19,7 +19,8 @@ func (k ChangeKind) String() string {
 }
 
 // A Table is a table as it was when a change was made. It is shared and never
-// changed: an altered table is a new one.
+// changed. A table that was altered is a new one, as is one of which something
+// was altered that does not show here, such as its policies.
 type Table struct {
 	OID      uint32 // of the table itself, or of the partitioned table it is published as
 	Schema   string
@@ -37,6 +38,10 @@ type Column struct {
 	Key     bool   // part of the replica identity
 	Base    uint32 // type of the value, or of an array's elements, under all domains
 	Delim   byte   // between an array's elements, mostly a comma; 0 when it is no array
+	// Fields are those of a composite value, or of an array's composite elements,
+	// in their order; nil when Base is no composite. Of a field Key and TypeMod
+	// mean nothing.
+	Fields []Column
 }
 
 // A Value is what a column holds in a row.

@@ -1,13 +1,17 @@
 package wal
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tutti-realtime/tutti"
+)
 
 // maxDimensions is how deep PostgreSQL's arrays nest.
 const maxDimensions = 6
 
 // An array says what is in one.
 type array struct {
-	base  uint32
+	of    *tutti.Column // what is known of its elements, which are no arrays
 	delim byte
 }
 
@@ -32,7 +36,7 @@ func (a array) vector(dst, text []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendScalar(dst, a.base, element)
+		dst = appendScalar(dst, a.of.Base, element)
 	}
 	return append(dst, ']')
 }
@@ -75,7 +79,7 @@ func (a array) element(dst, text []byte) (out, rest []byte, ok bool) {
 		if !ok {
 			return dst, text, false
 		}
-		return appendScalar(dst, a.base, value), rest, true
+		return appendElement(dst, a.of, value), rest, true
 	}
 	end := 0
 	for end < len(text) && text[end] != a.delim && text[end] != '}' {
@@ -87,8 +91,16 @@ func (a array) element(dst, text []byte) (out, rest []byte, ok bool) {
 	case "NULL":
 		return append(dst, "null"...), text[end:], true
 	default:
-		return appendScalar(dst, a.base, value), text[end:], true
+		return appendElement(dst, a.of, value), text[end:], true
 	}
+}
+
+// appendElement appends a value that is no array.
+func appendElement(dst []byte, c *tutti.Column, text []byte) []byte {
+	if c.Fields == nil {
+		return appendScalar(dst, c.Base, text)
+	}
+	return appendRecord(dst, c.Fields, text)
 }
 
 // unquote returns what stands before the closing quote, without backslashes, and

@@ -25,29 +25,34 @@ const (
 )
 
 // AppendJSON appends the value of a column as clients get it (database.md §3.6):
-// numbers, booleans and JSON as they are, arrays as arrays, everything else as a
-// string. Numbers are never converted, so that no digit is lost; NaN and the
+// numbers, booleans and JSON as they are, arrays as arrays, composites as objects,
+// everything else as a string. Numbers are never converted, so that no digit is lost; NaN and the
 // infinities, which JSON has not, are strings. The value must be of kind Null or
 // Text; the others have no JSON, and the caller leaves the key out.
 func AppendJSON(dst []byte, c *tutti.Column, v tutti.Value) []byte {
 	if v.Kind != tutti.Text {
 		return append(dst, "null"...)
 	}
-	if c.Delim != 0 {
-		a := array{base: c.Base, delim: c.Delim}
-		if out, ok := a.append(dst, v.Text); ok {
-			return out
-		}
-		return appendString(dst, v.Text)
-	}
-	if hex, ok := bytes.CutPrefix(v.Text, []byte(`\x`)); ok && c.Base == byteaOID {
+	if hex, ok := bytes.CutPrefix(v.Text, []byte(`\x`)); ok && c.Base == byteaOID && c.Delim == 0 {
 		return appendString(dst, hex)
 	}
-	return appendScalar(dst, c.Base, v.Text)
+	return appendValue(dst, c, v.Text)
 }
 
-// appendScalar appends a value that is no array, or one element of an array. In
-// arrays a bytea keeps its \x, as in the reference.
+// appendValue appends a value that is not null, wherever it stands.
+func appendValue(dst []byte, c *tutti.Column, text []byte) []byte {
+	if c.Delim == 0 {
+		return appendElement(dst, c, text)
+	}
+	a := array{of: c, delim: c.Delim}
+	if out, ok := a.append(dst, text); ok {
+		return out
+	}
+	return appendString(dst, text)
+}
+
+// appendScalar appends a value that is neither an array nor a composite. Within
+// these a bytea keeps its \x, as in the reference.
 func appendScalar(dst []byte, base uint32, text []byte) []byte {
 	switch base {
 	case boolOID:

@@ -21,10 +21,17 @@ import (
 const types = `
 	CREATE TYPE mood AS ENUM ('sad', 'so "so"');
 	CREATE TYPE pair AS (a int, b text);
+	CREATE TYPE "a ""q"" b" AS (v text, "n ""1""" numeric);
 	CREATE DOMAIN years AS int;
 	CREATE DOMAIN age AS years;
 	CREATE DOMAIN doc AS jsonb;
 	CREATE DOMAIN ages AS age[];
+	CREATE DOMAIN couple AS pair;
+	CREATE DOMAIN couples AS couple[];
+	CREATE TYPE nest AS (i pair, l pair[], d couple, t timestamptz, b bytea, f boolean, j jsonb, m mood, n ages, v int2vector, x box[]);
+	CREATE TYPE deep AS (n nest, o nest[], p couples);
+	CREATE TYPE gone AS (a int, b text, c int); ALTER TYPE gone DROP ATTRIBUTE b;
+	CREATE TABLE line_of (id int, t text);
 	CREATE EXTENSION IF NOT EXISTS citext;`
 
 // columns are types and some values of each. want is what a client gets where
@@ -86,8 +93,20 @@ var columns = map[string]struct {
 	"mood[]":      {values: []string{`{sad,"so \"so\""}`}}, "citext[]": {values: []string{"{Ab}"}},
 	"years": {values: []string{"7"}}, "age": {values: []string{"8"}}, "doc": {values: []string{`{"a":1}`}},
 	"ages": {values: []string{"{1,NULL}"}}, "years[]": {values: []string{"{1,2}"}}, "doc[]": {values: []string{`{"{\"a\": 1}"}`}},
-	"pair":   {values: []string{`(1,"x y")`}, want: map[int]string{0: `"(1,\"x y\")"`}},
-	"pair[]": {values: []string{`{"(1,\"x y\")",NULL}`}, want: map[int]string{0: `["(1,\"x y\")",null]`}},
+	"pair": {values: []string{
+		`(1,"x y")`, "(,)", `(,"")`, `(1,null)`, `(1,"a ""b"" \\\\ , ( ) { } ")`, "(1,\"a\nb\t\")", `(-7," ")`, `(1,Grüße)`,
+	}},
+	`"a ""q"" b"`: {values: []string{`(x,1.50)`, `(,NaN)`}},
+	"pair[]":      {values: []string{`{"(1,\"x y\")",NULL,"(,)"}`, "{}", `{{"(1,\"a \\\\\"\\\\\" b\")"},{"(2,)"}}`}},
+	"couple":      {values: []string{`(1,"x y")`}}, "couple[]": {values: []string{`{"(1,b)"}`}}, "couples": {values: []string{`{"(1,b)",NULL}`}},
+	"nest": {values: []string{
+		`("(1,""x y"")","{""(1,\\""x y\\"")"",NULL}","(2,b)","2024-02-29 13:45:01.5+02",\\xdead,t,"{""a"": [1, null]}","so ""so""","{1,NULL}","1 2","{(3,4),(1,2);(1,1),(0,0)}")`,
+		"(,,,,,,,,,,)", `("(,)",{},"(,)",infinity,"\\x",f,1,sad,{},"",{})`,
+	}},
+	"deep":      {values: []string{`("(""(1,b)"",,,,,,,,,,)","{""(,,,,,,,,,,)"",NULL}","{""(1,b)""}")`}},
+	"gone":      {values: []string{"(1,2)"}},
+	"line_of":   {values: []string{"(1,a)"}},
+	"line_of[]": {values: []string{`{"(1,a)"}`}},
 }
 
 // Every type's value, as it comes through the stream, is what to_jsonb makes of
@@ -205,6 +224,7 @@ func TestBuiltins(t *testing.T) {
 
 func TestTextThatIsNoneOfItsType(t *testing.T) {
 	t.Parallel()
+	couple := []tutti.Column{{Name: "a", Base: int4OID}, {Name: "b", Base: 25}}
 	for name, tt := range map[string]struct {
 		column tutti.Column
 		in     string
@@ -219,6 +239,17 @@ func TestTextThatIsNoneOfItsType(t *testing.T) {
 		"an array with more behind it":     {tutti.Column{Base: int4OID, Delim: ','}, "{1}2", `"{1}2"`},
 		"an array without braces":          {tutti.Column{Base: int4OID, Delim: ','}, "1", `"1"`},
 		"an array of too many dimensions":  {tutti.Column{Base: int4OID, Delim: ','}, "{{{{{{{1}}}}}}}", `"{{{{{{{1}}}}}}}"`},
+		"a composite without an end":       {tutti.Column{Fields: couple}, "(1,a", `"(1,a"`},
+		"a composite with more behind it":  {tutti.Column{Fields: couple}, "(1,a)b", `"(1,a)b"`},
+		"a composite of too few fields":    {tutti.Column{Fields: couple}, "(1)", `"(1)"`},
+		"a composite of too many":          {tutti.Column{Fields: couple}, "(1,a,)", `"(1,a,)"`},
+		"a composite with an open quote":   {tutti.Column{Fields: couple}, `(1,"a)`, `"(1,\"a)"`},
+		"a composite with half an escape":  {tutti.Column{Fields: couple}, `(1,a\)`, `"(1,a\\)"`},
+		"a composite that is nothing":      {tutti.Column{Fields: couple}, "", `""`},
+		"a composite quoted in the middle": {tutti.Column{Fields: couple}, `(1,a", "b\,)`, `{"a":1,"b":"a, b,"}`},
+		"a composite in an array that is none": {
+			tutti.Column{Fields: couple, Delim: ','}, `{"(1,a)",x}`, `[{"a":1,"b":"a"},"x"]`,
+		},
 		"an array with an unclosed string": {tutti.Column{Base: 25, Delim: ','}, `{"a`, `"{\"a"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,19 +269,22 @@ func FuzzAppendJSON(f *testing.F) {
 			if strings.HasSuffix(name, "[]") {
 				delim = ','
 			}
-			for _, base := range []uint32{25, int4OID, boolOID, byteaOID, timestampOID, timestamptzOID} {
-				f.Add(base, delim, []byte(v))
-			}
+			f.Add(uint32(25), delim, false, []byte(v))
+			f.Add(uint32(0), delim, true, []byte(v))
 		}
 	}
-	f.Fuzz(func(t *testing.T, base uint32, delim byte, text []byte) {
+	f.Fuzz(func(t *testing.T, base uint32, delim byte, composite bool, text []byte) {
 		if base == jsonOID || base == jsonbOID {
 			return // is copied
 		}
 		in := bytes.Clone(text)
 		c := tutti.Column{Base: base, Delim: delim}
-		out := AppendJSON(nil, &c, tutti.Value{Kind: tutti.Text, Text: text})
-		if !json.Valid(out) || !utf8.Valid(out) {
+		if composite {
+			inner := []tutti.Column{{Name: "a", Base: base}, {Name: `"b"`, Base: 25}}
+			c.Fields = []tutti.Column{{Name: "c", Fields: inner}, {Name: "d", Fields: inner, Delim: ','}}
+		}
+		out := AppendJSON([]byte("x"), &c, tutti.Value{Kind: tutti.Text, Text: text})
+		if out[0] != 'x' || !json.Valid(out[1:]) || !utf8.Valid(out) {
 			t.Errorf("%q becomes %q", in, out)
 		}
 		if !bytes.Equal(in, text) {
@@ -267,6 +301,7 @@ func BenchmarkAppendJSON(b *testing.B) {
 		"text":        {tutti.Column{Base: 25}, strings.Repeat("a plain text ", 20)},
 		"int8":        {tutti.Column{Base: int8OID}, "9223372036854775807"},
 		"timestamptz": {tutti.Column{Base: timestamptzOID}, "2024-02-29 11:45:01.123456+00"},
+		"composite":   {tutti.Column{Fields: []tutti.Column{{Name: "a", Base: int4OID}, {Name: "b", Base: 25}}}, `(1,"x y")`},
 		"text array":  {tutti.Column{Base: 25, Delim: ','}, `{one,two,"thr\"ee",NULL}`},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -2,7 +2,9 @@ package wal
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,6 +15,13 @@ const appName = "realtime_replication_connection"
 
 // goodbye bounds how long an end may take.
 const goodbye = 3 * time.Second
+
+// answerWithin bounds what the server answers from memory.
+const answerWithin = 30 * time.Second
+
+// keepAlive makes the system find out that the other end is gone, while creating
+// a slot waits and nobody says anything: within 75 s.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 4}
 
 // connect opens a connection for replication. What shapes the text of values is
 // set, whatever the role or the database have set.
@@ -29,7 +38,18 @@ func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error)
 		"bytea_output":       "hex",
 		"statement_timeout":  "0", // creating a slot waits for others
 	}
-	return pgconn.ConnectConfig(ctx, config)
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	below := conn.Conn()
+	if secure, ok := below.(*tls.Conn); ok {
+		below = secure.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAliveConfig(keepAlive) // not every system can; it is a matter of time then
+	}
+	return conn, nil
 }
 
 // hangUp closes a connection, and waits until what pgconn does in the background

@@ -88,13 +88,23 @@ func (p place) failure(err error) *Failure {
 	return f
 }
 
+// isAnswer reports whether an error is the server's answer, after which the
+// connection goes on.
+func isAnswer(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && answer.SeverityUnlocalized != "FATAL"
+}
+
 // answer explains an error of the server's.
 func (p place) answer(e *pgconn.PgError) (code, cause, cure string) {
 	c := p.config
 	switch e.Code {
 	case "28P01", "28000":
-		return DatabaseAuthFailed, e.Message,
-			fmt.Sprintf("check the password of %s, and pg_hba.conf", c.User)
+		if e.Routine == "ClientAuthentication" { // no line of pg_hba.conf, or one with reject
+			return DatabaseAuthFailed, e.Message,
+				fmt.Sprintf("let pg_hba.conf admit %s to database %s from here, and SELECT pg_reload_conf()", c.User, c.Database)
+		}
+		return DatabaseAuthFailed, e.Message, fmt.Sprintf("check the password of %s, and pg_hba.conf", c.User)
 	case "3D000":
 		return DatabaseNotFound, e.Message, "check the tenant's db_name"
 	case insufficientPrivilege:
@@ -118,6 +128,9 @@ func (p place) answer(e *pgconn.PgError) (code, cause, cure string) {
 		}
 		return ReplicationSlotLost, e.Message, lostCure
 	case notInPrerequisite:
+		if e.Routine == "CheckMyDatabase" {
+			return DatabaseUnavailable, e.Message, fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS true", quote(c.Database))
+		}
 		if strings.Contains(e.Message, "max_replication_slots") { // there may be none at all
 			return ReplicationSlotsExhausted, e.Message, "ALTER SYSTEM SET max_replication_slots to more and restart PostgreSQL"
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -49,9 +48,10 @@ type Feed struct {
 	State func(State)
 
 	position position
-	system   string // identity of the server; "" before the first connection
-	known    bool   // the slot was ours before
-	poisoned bool   // the slot can be read no further
+	system   string  // identity of the server; "" before the first connection
+	known    bool    // the slot was ours before
+	poisoned bool    // the slot can be read no further
+	last     backend // the last that had the slot for us
 }
 
 // Confirm says that everything up to a transaction's EndLSN is dealt with: it
@@ -124,14 +124,21 @@ func (f *Feed) attempt(ctx context.Context, all *tables) error {
 // prepare does everything up to the stream's first message, and returns the
 // position behind which it brings every commit.
 func (f *Feed) prepare(ctx context.Context, conn *pgconn.PgConn) (*stream, uint64, error) {
-	every, err := settings(ctx, conn)
+	quick, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	server, err := askServer(quick, conn)
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := publish(ctx, conn, f.Publications); err != nil {
+	if err := publish(quick, conn, f.Publications); err != nil {
 		return nil, 0, err
 	}
-	since, err := f.claim(ctx, conn)
+	slot, found, err := f.look(quick, conn)
+	if err != nil {
+		return nil, 0, err
+	}
+	f.last = server.self
+	since, err := f.claim(ctx, conn, slot, found)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -139,56 +146,37 @@ func (f *Feed) prepare(ctx context.Context, conn *pgconn.PgConn) (*stream, uint6
 	if err != nil {
 		return nil, 0, err
 	}
-	s.every = every
+	s.server = server
 	return s, since, nil
 }
 
-const findSettings = `SELECT current_setting('wal_level'),
-	(SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout')`
-
-// settings checks the server's, and returns how often it wants to hear from us.
-func settings(ctx context.Context, conn *pgconn.PgConn) (every time.Duration, err error) {
-	row, err := queryRow(ctx, conn, findSettings)
-	if err != nil {
-		return 0, fmt.Errorf("read settings: %w", err)
+// look returns the slot, and refuses one that is not ours to read.
+func (f *Feed) look(ctx context.Context, conn *pgconn.PgConn) (slot Slot, found bool, err error) {
+	p := f.place()
+	slot, found, err = p.inspect(ctx, conn)
+	if err == nil && slot.ActivePID != 0 && slot.ActivePID == f.last.pid {
+		slot, found, err = p.takeBack(ctx, conn, f.last)
 	}
-	if row[0] != "logical" {
-		return 0, &Failure{
-			Code:  WalLevelNotLogical,
-			Cause: "wal_level is " + row[0] + ", which leaves out what changes are made of",
-			Cure:  "run ALTER SYSTEM SET wal_level = logical; and restart PostgreSQL",
-		}
+	switch {
+	case err != nil:
+		return slot, found, fmt.Errorf("inspect slot %s: %w", f.Slot, err)
+	case found && slot.ActivePID != 0:
+		return slot, found, p.inUse(slot)
+	case found && (slot.Database != f.Config.Database || slot.Plugin != plugin):
+		return slot, found, p.nameTaken(slot)
 	}
-	ms, err := strconv.Atoi(row[1])
-	if err != nil {
-		return 0, fmt.Errorf("read wal_sender_timeout: %w", err)
-	}
-	if ms == 0 { // never
-		return statusEvery, nil
-	}
-	return min(statusEvery, time.Duration(ms)*time.Millisecond/3), nil
+	return slot, found, nil
 }
 
 // claim makes the slot ours: the one that is there if it can go on, else a new
-// one. It returns where it stands.
-func (f *Feed) claim(ctx context.Context, conn *pgconn.PgConn) (since uint64, err error) {
-	p := f.place()
+// one, which waits for the transactions that run. It returns where it stands.
+func (f *Feed) claim(ctx context.Context, conn *pgconn.PgConn, slot Slot, found bool) (since uint64, err error) {
 	system, err := pglogrepl.IdentifySystem(ctx, conn)
 	if err != nil {
 		return 0, fmt.Errorf("identify the server: %w", err)
 	}
-	slot, found, err := p.inspect(ctx, conn)
-	if err != nil {
-		return 0, fmt.Errorf("inspect slot %s: %w", f.Slot, err)
-	}
 	elsewhere := f.system != "" && (f.system != system.SystemID || uint64(system.XLogPos) < f.position.reached())
 	f.system = system.SystemID
-	switch {
-	case found && slot.ActivePID != 0:
-		return 0, p.inUse(slot)
-	case found && (slot.Database != f.Config.Database || slot.Plugin != plugin):
-		return 0, p.nameTaken(slot)
-	}
 	if found && !f.Temporary && !slot.Lost() && !f.poisoned {
 		f.goOn(slot, elsewhere)
 		return slot.Confirmed, nil

@@ -87,35 +87,6 @@ func TestAFeedHandsOver(t *testing.T) {
 	}
 }
 
-func TestATableThatStaysIsTheSameTable(t *testing.T) {
-	t.Parallel()
-	dsn := postmastertest.Database(t)
-	conn := open(t, dsn)
-	psql(t, conn, numbers)
-	r := feed(t, dsn)
-	r.run(t)
-	await[Live](t, r)
-	insert := func(id int) *tutti.Table {
-		psql(t, conn, fmt.Sprintf("INSERT INTO n (id) VALUES (%d)", id))
-		return r.next(t).Changes[0].Table
-	}
-	first := insert(1)
-	psql(t, conn, "ANALYZE n")
-	if insert(2) != first {
-		t.Error("it is another one, though it was not altered")
-	}
-	psql(t, conn, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '"+r.Slot+"'")
-	await[Live](t, r)
-	if insert(3) != first {
-		t.Error("it is another one after a new connection")
-	}
-	psql(t, conn, "ALTER TABLE n ADD more int")
-	altered := insert(4)
-	if altered == first || len(altered.Columns) != 3 || len(first.Columns) != 2 {
-		t.Errorf("altered, it has %d columns, and the one before %d", len(altered.Columns), len(first.Columns))
-	}
-}
-
 // A million rows must not be a million rows of memory.
 func TestALargeTransaction(t *testing.T) {
 	const rows = 1_000_000

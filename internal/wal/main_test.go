@@ -184,15 +184,36 @@ type sqlCatalog struct {
 	conn *pgx.Conn
 }
 
-const describeTypes = `WITH RECURSIVE step (want, name, oid, delim) AS (
-		SELECT oid, typname, oid, ''::text FROM pg_type WHERE oid = ANY($1)
-	UNION ALL
-		SELECT step.want, step.name, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
-			CASE t.typtype WHEN 'd' THEN step.delim ELSE t.typdelim::text END
-		FROM step JOIN pg_type t ON t.oid = step.oid
-		WHERE t.typtype = 'd' OR t.typcategory = 'A' AND step.delim = ''
-	) SELECT DISTINCT ON (want) want, name::text, oid, delim FROM step
-	ORDER BY want, (SELECT typtype = 'd' OR typcategory = 'A' AND delim = '' FROM pg_type t WHERE t.oid = step.oid)`
+// describeTypes finds, for the types wanted and those within them, what is under
+// all domains, or under an array's elements.
+const describeTypes = `WITH RECURSIVE step (want, oid, delim) AS (
+		SELECT oid, oid, '' FROM pg_type WHERE oid = ANY($1)
+	UNION
+		SELECT next.want, next.oid, next.delim
+		FROM step JOIN pg_type t ON t.oid = step.oid CROSS JOIN LATERAL (
+			SELECT step.want, t.typbasetype, step.delim WHERE t.typtype = 'd'
+			UNION ALL
+			SELECT step.want, t.typelem, CASE WHEN t.oid IN (22, 30) THEN ' ' ELSE t.typdelim::text END
+			WHERE t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc AND step.delim = ''
+			UNION ALL
+			SELECT a.atttypid, a.atttypid, '' FROM pg_attribute a
+			WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+		) next (want, oid, delim)
+	)
+	SELECT step.want, want.typname::text, step.oid, step.delim, field.names, field.types
+	FROM step JOIN pg_type want ON want.oid = step.want JOIN pg_type t ON t.oid = step.oid LEFT JOIN LATERAL (
+		SELECT array_agg(a.attname::text ORDER BY a.attnum) AS names, array_agg(a.atttypid ORDER BY a.attnum) AS types
+		FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+	) field ON t.typtype = 'c'
+	WHERE t.typtype <> 'd' AND (step.delim <> '' OR t.typsubscript <> 'pg_catalog.array_subscript_handler'::regproc)`
+
+// A described type is a row of describeTypes.
+type described struct {
+	Want, Base  uint32
+	Name, Delim string
+	FieldNames  []string // none: it is no composite
+	FieldTypes  []uint32
+}
 
 func (s *sqlCatalog) DescribeTypes(ctx context.Context, columns []tutti.Column) error {
 	s.mu.Lock()
@@ -205,21 +226,39 @@ func (s *sqlCatalog) DescribeTypes(ctx context.Context, columns []tutti.Column) 
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var want, base uint32
-		var name, delim string
-		if err := rows.Scan(&want, &name, &base, &delim); err != nil {
-			return err
-		}
-		for i := range columns {
-			if c := &columns[i]; c.TypeOID == want {
-				c.Type, c.Base, c.Delim = name, base, 0
-				if delim != "" {
-					c.Delim = delim[0]
-				}
-			}
-		}
+	all := map[uint32]described{}
+	var d described
+	_, err = pgx.ForEachRow(rows, []any{&d.Want, &d.Name, &d.Base, &d.Delim, &d.FieldNames, &d.FieldTypes}, func() error {
+		all[d.Want] = d
+		d.FieldNames, d.FieldTypes = nil, nil
+		return nil
+	})
+	if err == nil {
+		fill(columns, all)
 	}
-	return rows.Err()
+	return err
+}
+
+// fill sets what is known of columns. PostgreSQL lets no composite be within
+// itself, so it ends.
+func fill(columns []tutti.Column, all map[uint32]described) {
+	for i := range columns {
+		c := &columns[i]
+		d, ok := all[c.TypeOID]
+		if !ok {
+			continue
+		}
+		c.Type, c.Base, c.Delim, c.Fields = d.Name, d.Base, 0, nil
+		if d.Delim != "" {
+			c.Delim = d.Delim[0]
+		}
+		if len(d.FieldNames) == 0 {
+			continue
+		}
+		c.Fields = make([]tutti.Column, len(d.FieldNames))
+		for j, name := range d.FieldNames {
+			c.Fields[j] = tutti.Column{Name: name, TypeOID: d.FieldTypes[j], TypeMod: -1}
+		}
+		fill(c.Fields, all)
+	}
 }

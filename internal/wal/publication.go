@@ -13,7 +13,8 @@ import (
 const Publication = "supabase_realtime"
 
 // publish makes sure that the publications exist. They must, before the slot
-// does: the server looks each up as of the change that it decodes.
+// does: the server looks each up as of the change that it decodes. Without it a
+// server before PostgreSQL 18 goes no further; since then it leaves the change out.
 func publish(ctx context.Context, conn *pgconn.PgConn, publications []string) error {
 	for _, name := range publications {
 		row, err := queryRow(ctx, conn, "SELECT 1 FROM pg_publication WHERE pubname = "+literal(name))

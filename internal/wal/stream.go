@@ -25,20 +25,12 @@ var (
 	errEnded = errors.New("the server has ended the stream")
 )
 
-// statusEvery is how often the server hears from us, if its timeout is not
-// shorter than three of it.
-const statusEvery = time.Second
-
-// silence is how long a server may say nothing, though asked, before it is given
-// up.
-const silence = 30 * time.Second
-
 // A stream is a connection that replicates. Reading is its caller's; a goroutine
 // of its own writes.
 type stream struct {
 	conn      net.Conn
 	frontend  *pgproto3.Frontend
-	every     time.Duration // between two statuses
+	server    server
 	assembler *assembler
 	decoder   decoder
 	position  *position
@@ -94,6 +86,10 @@ func (s *stream) run(ctx context.Context) error {
 	wg.Wait()
 	if !stop() {
 		<-released
+	}
+	if errors.Is(err, errSilent) {
+		_ = s.conn.Close() // it would not say goodbye
+		return err
 	}
 	s.close()
 	return err
@@ -161,8 +157,9 @@ func (s *stream) keepalive(e envelope) {
 // when it asks, and every so often because we do not hear it ask while the
 // consumer works.
 func (s *stream) writeStatuses(ctx context.Context) error {
-	ticker := time.NewTicker(s.every)
+	ticker := time.NewTicker(s.server.every())
 	defer ticker.Stop()
+	silence := s.server.silence()
 	for {
 		select {
 		case <-ctx.Done():

@@ -3,7 +3,6 @@ package wal
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/tutti-realtime/tutti"
 )
@@ -11,8 +10,8 @@ import (
 // A Catalog knows the types that a database has made itself. Only a column's
 // TypeOID comes in the stream.
 type Catalog interface {
-	// DescribeTypes sets Type, Base and Delim of those columns whose TypeOID it
-	// finds, and leaves the others as they are.
+	// DescribeTypes sets Type, Base, Delim and Fields of those columns whose
+	// TypeOID it finds, and leaves the others as they are.
 	DescribeTypes(ctx context.Context, columns []tutti.Column) error
 }
 
@@ -23,22 +22,17 @@ type tables struct {
 	names   map[uint32]string // of types, as the stream has named them
 }
 
-// learn takes a relation in. A table that is as it was stays the same *Table.
+// learn takes a relation in. Every one is a new *tutti.Table, even one that says
+// what the one before said: see the package's comment.
 func (t *tables) learn(ctx context.Context, r relation) error {
-	table := &tutti.Table{OID: r.OID, Schema: r.Schema, Name: r.Name, Identity: r.Identity, Columns: r.Columns}
-	if err := t.describe(ctx, table.Columns); err != nil {
+	if err := t.describe(ctx, r.Columns); err != nil {
 		return fmt.Errorf("describe the columns of %s.%s: %w", r.Schema, r.Name, err)
 	}
-	known := t.byOID[r.OID]
-	if known != nil && known.Schema == table.Schema && known.Name == table.Name &&
-		known.Identity == table.Identity && slices.Equal(known.Columns, table.Columns) {
-		return nil
-	}
-	t.byOID[r.OID] = table
+	t.byOID[r.OID] = &tutti.Table{OID: r.OID, Schema: r.Schema, Name: r.Name, Identity: r.Identity, Columns: r.Columns}
 	return nil
 }
 
-// describe sets Type, Base and Delim. The catalog is asked every time: a type
+// describe sets Type, Base, Delim and Fields. The catalog is asked every time: a type
 // may have a new name.
 func (t *tables) describe(ctx context.Context, columns []tutti.Column) error {
 	ask := false

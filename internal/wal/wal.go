@@ -25,6 +25,23 @@
 // and leaves it out. A new process remembers nothing: it gets again what was not
 // confirmed.
 //
+// # A new Table says: look again
+//
+// The server describes a table before the first change of it on a connection,
+// and again before the next change after whatever invalidates what it remembers
+// of the table. That it sends in the order of the log, within a transaction too.
+// Each description makes a new *tutti.Table, even if it says the same as before:
+// what was altered may be what it does not say, such as who may see a row.
+// Whoever remembers something of a table's catalog may do so for as long as the
+// pointer is the same. These make a new one: ALTER TABLE in all its forms, row
+// level security and replica identity included; CREATE, ALTER and DROP POLICY;
+// GRANT and REVOKE on the table or its columns; CREATE INDEX and TRIGGER; and
+// putting the table, or its schema, into a publication or taking it out. These do
+// not, since they change the table only by way of something else: membership
+// in roles and their attributes, functions that policies call, other tables that
+// they look into, types of columns, and, before PostgreSQL 16, rights on the
+// table's schema and its name.
+//
 // The few queries here are about slots and publications, and run on the
 // replication connection itself.
 package wal
