@@ -24,3 +24,15 @@ type Database struct {
 	Retention   time.Duration // how long messages are kept
 	Recheck     time.Duration // how often who may read a private topic is asked again; 0 is never
 }
+
+// SlotName returns the name of the replication slot that a server reads. It is
+// not the one that the reference uses, whose slots are of another kind. Suffix
+// tells apart servers that share a database.
+func (d *Database) SlotName(suffix string) string {
+	const longest = 63 // bytes of a name in PostgreSQL
+	name := d.Slot + "_tutti"
+	if suffix != "" {
+		name += "_" + suffix
+	}
+	return name[:min(len(name), longest)]
+}

@@ -42,6 +42,12 @@ const (
 	RealtimeDisabledForTenant  = "RealtimeDisabledForTenant"
 	UnknownErrorOnChannel      = "UnknownErrorOnChannel"
 	InvalidJoinPayload         = "InvalidJoinPayload"
+	RlsPolicyError             = "RlsPolicyError" // for the log; the client is told Unauthorized
+	QueryCanceled              = "QueryCanceled"
+	MissingPartition           = "MissingPartition"
+	IncreaseConnectionPool     = "IncreaseConnectionPool"
+	UnableToConnectToProject   = "UnableToConnectToProject"
+	DatabaseLackOfConnections  = "DatabaseLackOfConnections"
 )
 
 // ErrUnknown is what a client is told when the fault is ours.

@@ -27,6 +27,7 @@ type Database struct {
 	config   *pgx.ConnConfig
 	policies *pgxpool.Pool // of joins, broadcasts, replay, partitions
 	rows     *pgxpool.Pool // of the feed of changes
+	rowLimit time.Duration // the constant rowTimeout, but in tests
 }
 
 // connectTimeout bounds how long making one connection may take.
@@ -45,7 +46,7 @@ func OpenDatabase(settings tutti.Database) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Database{settings: settings, config: config}
+	d := &Database{settings: settings, config: config, rowLimit: rowTimeout}
 	if d.policies, err = d.pool("realtime_connect", settings.Pool); err != nil {
 		return nil, err
 	}
@@ -110,6 +111,9 @@ func (d *Database) pool(name string, size int) (*pgxpool.Pool, error) {
 	config.ConnConfig.RuntimeParams["application_name"] = name
 	config.MaxConns, config.MinConns = int32(size), 0
 	config.MaxConnIdleTime = idleConnection
+	// A connection that was lost shows when it is used, and those who use it try
+	// once more: cheaper than a round trip before each question.
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, fmt.Errorf("make a pool: %w", err)

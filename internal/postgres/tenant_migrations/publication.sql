@@ -1,0 +1,1 @@
+CREATE PUBLICATION supabase_realtime_messages_publication FOR TABLE realtime.messages;

@@ -1,0 +1,1 @@
+ALTER PUBLICATION supabase_realtime_messages_publication ADD TABLE realtime.messages;
