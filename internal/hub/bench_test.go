@@ -61,6 +61,8 @@ func BenchmarkShardDeliver(b *testing.B) {
 // nowhere is a loop that drops everything.
 type nowhere struct{}
 
+func (nowhere) Post(int, int, func()) bool { return false }
+
 func (nowhere) Enqueue(*Message) {}
 
 // BenchmarkHubDeliver finds the loops of a message, two of them.

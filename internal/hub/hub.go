@@ -17,10 +17,15 @@ import (
 // MaxLoops is how many event loops a hub can tell apart.
 const MaxLoops = 64
 
-// A Loop is where the listeners of one shard live. Enqueue makes the loop call
-// Shard.Deliver soon; it never blocks.
+// A Loop is where the listeners of one shard live. Its methods never block.
 type Loop interface {
+	// Enqueue makes the loop call Shard.Deliver soon.
 	Enqueue(*Message)
+	// Post makes the loop call f soon, which sends as many frames as deliveries
+	// says; bytes are held until then. When a client panics f is called again, to
+	// go on behind it. It reports false when the loop has been stopped, and f will
+	// not be called.
+	Post(deliveries, bytes int, f func()) bool
 }
 
 // A Hub hands messages to the loops that have listeners for them.

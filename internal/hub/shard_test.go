@@ -14,6 +14,8 @@ import (
 // A queue is a loop that only remembers what it was given.
 type queue struct{ messages []*Message }
 
+func (q *queue) Post(int, int, func()) bool { return false }
+
 func (q *queue) Enqueue(m *Message) { q.messages = append(q.messages, m) }
 
 // newTestHub returns a hub of so many loops.

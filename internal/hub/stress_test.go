@@ -15,6 +15,8 @@ type mailbox struct {
 	messages []*Message
 }
 
+func (b *mailbox) Post(int, int, func()) bool { return false }
+
 func (b *mailbox) Enqueue(m *Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -71,6 +71,12 @@ func newLoop(s *Server, index int) (*loop, error) {
 // Enqueue makes the loop hand out a message soon.
 func (l *loop) Enqueue(m *hub.Message) { l.mail.put(task{message: m}, l.poll.wake) }
 
+// Post makes the loop call f soon. When f panics over a client it is called
+// again, to go on with the next.
+func (l *loop) Post(deliveries, bytes int, f func()) bool {
+	return l.mail.put(task{f: f, size: deliveries, bytes: bytes}, l.poll.wake)
+}
+
 // post makes the loop call f soon, and reports whether it will: not once it
 // has been stopped.
 func (l *loop) post(f func()) bool { return l.mail.put(task{f: f}, l.poll.wake) }
@@ -137,9 +143,19 @@ func (l *loop) doWork() {
 		if t.message != nil {
 			done += l.deliver(t.message)
 		} else {
-			t.f()
+			l.do(t)
+			done += t.size
 		}
 	}
+}
+
+func (l *loop) do(t task) {
+	if t.size == 0 {
+		t.f()
+		return
+	}
+	l.hand(t.f)
+	l.server.Metrics.delivered(l.index, t.size)
 }
 
 // flushDirty writes to all connections that something was queued for. Those for

@@ -18,13 +18,15 @@ const taskWeight = 512
 type task struct {
 	message *hub.Message
 	f       func()
+	size    int // frames that f sends
+	bytes   int // that are held until f is called
 }
 
 func (t task) weight() int64 {
 	if t.message != nil {
 		return taskWeight + int64(len(t.message.Payload))
 	}
-	return taskWeight
+	return taskWeight + int64(t.bytes)
 }
 
 // A mailbox is what other goroutines want of a loop.

@@ -31,9 +31,24 @@ func (c *conn) failed(fault any) {
 	c.Hangup(websocket.CodeInternal, "")
 }
 
-// deliver hands out a message, and returns to how many. Who panics is hung up
-// on; those behind it miss the message, and hear the next.
+// deliver hands out a message. Who panics is hung up on; those behind it miss
+// the message, and hear the next. It returns to how many the message went.
 func (l *loop) deliver(m *hub.Message) (n int) {
+	l.hearing(func() { n = l.desk.Shard.Deliver(m) })
+	l.server.Metrics.delivered(l.index, n)
+	return n
+}
+
+// hand calls f, which goes on where it stopped when it is called again after a
+// client has panicked, who is hung up on.
+func (l *loop) hand(f func()) {
+	for !l.hearing(f) {
+	}
+}
+
+// hearing calls f, in which clients are given something, and reports whether
+// none of them panicked.
+func (l *loop) hearing(f func()) (fine bool) {
 	defer func() {
 		fault := recover()
 		if fault == nil {
@@ -45,7 +60,6 @@ func (l *loop) deliver(m *hub.Message) (n int) {
 		}
 		panic(fault) // not of anybody who listens
 	}()
-	n = l.desk.Shard.Deliver(m)
-	l.server.Metrics.delivered(l.index, n)
-	return n
+	f()
+	return true
 }
