@@ -46,7 +46,7 @@ func judge(conditions []condition, c *tutti.Change) Verdict {
 // find returns the value that the condition is about. It is not known when the
 // column's type is not what it was when the condition was made.
 func (c *condition) find(change *tutti.Change) (v tutti.Value, known bool) {
-	at := position(change.Table, c.column.Name)
+	at := Position(change.Table, c.column.Name)
 	values := row(change)
 	if at < 0 || at >= len(values) {
 		return tutti.Value{}, true // absent

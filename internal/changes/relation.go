@@ -67,9 +67,9 @@ func (r *Relation) column(name string) *Column {
 	return nil
 }
 
-// position returns the place of a column in a table as it was at a change, -1
+// Position returns the place of a column in a table as it was at a change, -1
 // if it was not there.
-func position(t *tutti.Table, name string) int {
+func Position(t *tutti.Table, name string) int {
 	for i := range t.Columns {
 		if t.Columns[i].Name == name {
 			return i

@@ -59,7 +59,7 @@ func NewView(r *Relation, selected []string, t *tutti.Table, value AppendValue) 
 		}
 		v.columns = phoenix.AppendString(append(v.columns, `{"name":`...), c.Name)
 		v.columns = append(phoenix.AppendString(append(v.columns, `,"type":`...), c.TypeName), '}')
-		if at := position(t, c.Name); at >= 0 {
+		if at := Position(t, c.Name); at >= 0 {
 			v.visible = append(v.visible, seen{at, c.Primary, append(phoenix.AppendString(nil, c.Name), ':')})
 		}
 	}
@@ -87,7 +87,7 @@ func (v *View) Append(dst []byte, c *tutti.Change, committed time.Time, large bo
 	dst = append(append(dst, `","columns":`...), v.columns...)
 	if c.Kind != tutti.Delete {
 		dst = append(dst, `,"record":`...)
-		dst = v.appendRecord(dst, large, func(p seen) tutti.Value { return newValue(c, p.at) })
+		dst = v.appendRecord(dst, large, func(p seen) tutti.Value { return NewValue(c, p.at) })
 	}
 	if c.Kind != tutti.Insert {
 		dst = append(dst, `,"old_record":`...)
@@ -117,9 +117,9 @@ func (v *View) appendRefusal(dst []byte, kind tutti.ChangeKind) []byte {
 	return append(append(dst, unauthorized...), '}')
 }
 
-// newValue returns a column of the new row. What was left untouched out of line
+// NewValue returns a column of the new row. What was left untouched out of line
 // is taken from the old row, if that was sent.
-func newValue(c *tutti.Change, at int) tutti.Value {
+func NewValue(c *tutti.Change, at int) tutti.Value {
 	if c.New[at].Kind == tutti.Unchanged && c.Old != nil {
 		return c.Old[at]
 	}
