@@ -33,6 +33,7 @@ var plan = map[string]int{
 	"internal/postmaster/postmastertest": 2, // for the tests of other rooms
 	"internal/wal":                       1,
 	"internal/cluster":                   1,
+	"internal/rls":                       1,
 	"internal/websocket":                 1,
 	"web":                                1,
 	"extension/*":                        1, // and the root package is all of ours that they import
@@ -41,9 +42,12 @@ var plan = map[string]int{
 	"internal/presence":  2,
 	"internal/changes":   2,
 	"internal/broadcast": 2,
+	"internal/database":  2,
+	"internal/doctor":    2,
 	"internal/load":      2,
 
 	"internal/channel": 3,
+	"internal/feed":    3,
 
 	"internal/socket": 4,
 	"internal/api":    4,

@@ -1,0 +1,243 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/wal"
+)
+
+// isMessages reports whether a table is one of the partitions of
+// realtime.messages, whose rows are messages.
+func isMessages(t *tutti.Table) bool {
+	return t.Schema == "realtime" && strings.HasPrefix(t.Name, "messages")
+}
+
+// A storedMessage is a row of realtime.messages. Database, section 2.2.
+type storedMessage struct {
+	id, topic, event string
+	extension        string
+	payload          []byte
+	form             tutti.Form
+	private          bool
+	skip             bool // it is only to be replayed; later versions of the reference have that
+	complete         bool // it has all that a message must have
+}
+
+// readMessage reads a row that was inserted.
+func readMessage(c *tutti.Change) storedMessage {
+	m := storedMessage{form: tutti.JSON}
+	found := 0
+	for i := range c.Table.Columns {
+		v := c.New[i]
+		if v.Kind != tutti.Text {
+			continue
+		}
+		switch c.Table.Columns[i].Name {
+		case "id":
+			m.id = string(v.Text)
+			found++
+		case "topic":
+			m.topic = string(v.Text)
+			found++
+		case "event":
+			m.event = string(v.Text)
+			found++
+		case "private":
+			m.private = string(v.Text) == "t"
+			found++
+		case "skip_broadcast":
+			m.skip = string(v.Text) == "t"
+		case "extension":
+			m.extension = string(v.Text)
+		case "payload":
+			if m.form == tutti.JSON {
+				m.payload = v.Text
+			}
+		case "binary_payload":
+			m.form, m.payload = tutti.Binary, unhex(v.Text)
+		}
+	}
+	m.complete = found == 4 && m.payload != nil
+	return m
+}
+
+// unhex returns the bytes of a bytea as PostgreSQL writes it, with \x. nil is
+// none.
+func unhex(text []byte) []byte {
+	digits, isHex := bytes.CutPrefix(text, []byte(`\x`))
+	if !isHex || len(digits)%2 != 0 {
+		return nil
+	}
+	out := make([]byte, len(digits)/2)
+	for i := range out {
+		high, low := nibble(digits[2*i]), nibble(digits[2*i+1])
+		if high > 15 || low > 15 {
+			return nil
+		}
+		out[i] = high<<4 | low
+	}
+	return out
+}
+
+func nibble(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 16
+}
+
+// publish sends the message that a change is on its way, if it is one. What is
+// dropped is logged with its id, because nobody else is told. Database, section
+// 5.4.
+func (r *reader) publish(c *tutti.Change) {
+	if c.Kind != tutti.Insert {
+		return
+	}
+	m := readMessage(c)
+	switch {
+	case m.extension != "broadcast" || m.skip:
+		return
+	case !m.complete:
+		r.dropMessage(m, "it lacks an id, topic, event, private or payload")
+		return
+	case r.meters.Events.Over(r.limit):
+		r.dropMessage(m, "too_many_requests")
+		return
+	}
+	meta := append(phoenix.AppendString([]byte(`{"id":`), m.id), '}')
+	err := r.feeds.Door.Send(r.owner, r.meters, 0, tutti.Message{
+		Topic: tutti.Topic{Tenant: r.tenant, Name: m.topic, Private: m.private},
+		Form:  m.form, Event: m.event, Payload: m.payload, Meta: meta,
+	})
+	if err != nil {
+		r.dropMessage(m, "payload_size_exceeded")
+		return
+	}
+	r.published += len(m.payload) + messageBytes
+}
+
+// messageBytes is about what a message holds on its way besides its payload.
+const messageBytes = 512
+
+func (r *reader) dropMessage(m storedMessage, why string) {
+	r.log.Warn("message of the database was dropped", "code", "UnableToBroadcastChanges",
+		"topic", m.topic, "message", m.id, "reason", why)
+}
+
+// follow makes the loops report when they have handed out the messages that were
+// published, so that these are confirmed only then, and no more are read than
+// the loops keep up with.
+func (r *reader) follow(ctx context.Context) error {
+	if r.published == 0 {
+		return nil
+	}
+	load := r.published / messageBytes
+	r.published = 0
+	f := r.boarding()
+	for _, l := range r.feeds.Loops {
+		f.left.Add(1)
+		r.aloft.Add(int64(load))
+		landed := once(func() {
+			f.left.Add(-1)
+			r.aloft.Add(-int64(load))
+			ring(r.landed)
+		})
+		if !l.Post(0, 0, landed) {
+			landed()
+		}
+	}
+	return r.touchdown(ctx)
+}
+
+// tellReady tells those who wait for it that messages are heard.
+func (r *reader) tellReady() {
+	if len(r.waiters) == 0 || !r.live || !r.prepared.Load() {
+		return
+	}
+	for _, w := range r.waiters {
+		r.feeds.Loops[w.loop].Post(1, 0, once(w.tell))
+	}
+	r.waiters = nil
+}
+
+// stream runs the stream of a database, when it has found out whether that has
+// what messages need. Where it has not, changes of rows are delivered all the
+// same.
+func (r *reader) stream(ctx context.Context) error {
+	for {
+		prepared, err := r.prepare(ctx)
+		if err != nil {
+			return err
+		}
+		r.source.Publications = []string{r.settings.Publication}
+		if prepared {
+			r.source.Publications = append(r.source.Publications, postgres.MessagesPublication)
+		}
+		r.prepared.Store(prepared)
+		if err := r.flow(ctx, prepared); !errors.Is(err, errUnprepared) {
+			return err
+		}
+		select { // it may come to the same again
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// flow runs the stream until the context ends, or until what was prepared is
+// missing: somebody has dropped it, or the database, and has made another.
+func (r *reader) flow(ctx context.Context, prepared bool) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r.source.State = func(s wal.State) {
+		r.queue.tell(s)
+		if down, ok := s.(wal.Down); ok && prepared && down.Failure.Code == wal.PublicationMissing {
+			stop(errUnprepared)
+		}
+	}
+	return r.source.Run(ctx)
+}
+
+// diagnose returns why a database cannot be reached; err is how that showed.
+func (r *reader) diagnose(ctx context.Context, err error) *wal.Failure {
+	_, _, refusal := wal.Inspect(ctx, r.source.Config, r.source.Slot)
+	if known, ok := errors.AsType[*wal.Failure](refusal); ok {
+		return known
+	}
+	return &wal.Failure{Code: wal.DatabaseUnavailable, Cause: err.Error(), Cure: "it is tried again", Err: err}
+}
+
+// prepare makes what messages need, and reports whether it is there.
+func (r *reader) prepare(ctx context.Context) (bool, error) {
+	const first, longest = 100 * time.Millisecond, 10 * time.Second
+	for wait := first; ; wait = min(2*wait, longest) {
+		_, err := r.db.Prepare(ctx)
+		if err == nil {
+			return true, nil
+		}
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if defect, ok := errors.AsType[*postgres.Defect](err); ok {
+			r.log.Warn("messages of the database are not delivered", "code", defect.Code, "cause", defect.Cause, "cure", defect.Cure)
+			return false, nil
+		}
+		r.queue.tell(wal.Down{Failure: r.diagnose(ctx, err)})
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/changes"
+	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/rls"
+)
+
+// plans remembers the plans of policies, so that one that is the same in the
+// next catalog keeps its judges.
+type plans map[string]*rls.Plan
+
+// read returns the plan of the policies of a table that apply to a role, nil when
+// there is none: then the database is asked about each row.
+func (p plans) read(t *postgres.Relation, rights *postgres.Privilege) *rls.Plan {
+	policies := make([]rls.Policy, len(rights.Policies))
+	for i, at := range rights.Policies {
+		policies[i] = readable(&t.Policies[at])
+	}
+	columns := make([]rls.Column, len(t.Columns))
+	for i, c := range t.Columns {
+		columns[i] = rls.Column{
+			Name: c.Name, Type: c.Type, TypeName: c.Qualified, Domain: c.Domain, Enum: c.Labels != nil,
+			Deterministic: c.Collation != postgres.Odd,
+		}
+	}
+	var key strings.Builder
+	fmt.Fprintf(&key, "%#v %#v", policies, columns)
+	for _, c := range t.Columns {
+		fmt.Fprintf(&key, "%q", c.Labels)
+	}
+	plan, known := p[key.String()]
+	if !known {
+		plan, _ = rls.Read(policies, columns)
+		p[key.String()] = plan
+	}
+	return plan
+}
+
+// readable returns a policy in the words of rls.
+func readable(p *postgres.Policy) rls.Policy {
+	functions := make([]rls.Function, len(p.Functions))
+	for i, f := range p.Functions {
+		functions[i] = rls.Function(f)
+	}
+	return rls.Policy{Permissive: p.Permissive, Using: p.Using, Functions: functions, Operators: p.Operators}
+}
+
+// A sight is how the viewers of a role see one change.
+type sight struct {
+	role     string
+	relation *relation // nil: not at all
+	guarded  bool      // policies are to be judged
+	certain  bool      // columns of the change are those of the relation
+	row      rls.Row   // with the relation's plan
+}
+
+// sight returns how a role sees the change that is being matched.
+func (r *reader) sight(b *batch, at int, name string) *sight {
+	if b.sighted != at || len(b.sights) == 0 {
+		b.sights, b.sighted = b.sights[:0], at
+	}
+	for i := range b.sights {
+		if b.sights[i].role == name {
+			return &b.sights[i]
+		}
+	}
+	s := sight{role: name}
+	c := b.changes[at]
+	if role := r.catalog.role(name); role != nil {
+		s.relation = role.byOID[c.Table.OID]
+	}
+	if rel := s.relation; rel != nil {
+		s.certain = rel.fits(c.Table)
+		s.guarded = c.Kind != tutti.Delete && !rel.exempt && rel.readable
+		if s.guarded && rel.plan != nil {
+			s.row = rel.row(c)
+		}
+	}
+	b.sights = append(b.sights, s)
+	return &b.sights[len(b.sights)-1]
+}
+
+// row returns the new row of a change as the relation's plan takes it.
+func (rel *relation) row(c *tutti.Change) rls.Row {
+	columns := rel.plan.Columns()
+	values := make([]tutti.Value, len(columns))
+	for i, name := range columns {
+		if at := changes.Position(c.Table, name); at >= 0 {
+			values[i] = changes.NewValue(c, at)
+		}
+	}
+	return rel.plan.Row(values)
+}
+
+// visible judges a row in memory, if that can be done. A viewer who is not known
+// yet will be, after this batch.
+func (b *batch) visible(v *viewer, s *sight) (visible, ok bool) {
+	plan := s.relation.plan
+	if plan == nil || !s.certain {
+		return false, false
+	}
+	if v.plan != plan {
+		judge, known := v.judges[plan]
+		if !known {
+			b.meet(v, plan)
+			return false, false
+		}
+		v.plan, v.judge = plan, judge
+	}
+	if v.judge == nil {
+		return false, false // the database must be asked about each row
+	}
+	return v.judge.Visible(s.row)
+}
+
+// meet notes that a viewer is to be made known to a plan.
+func (b *batch) meet(v *viewer, plan *rls.Plan) {
+	if b.strangers == nil {
+		b.strangers = map[*rls.Plan][]*viewer{}
+	}
+	all := b.strangers[plan]
+	if n := len(all); n > 0 && all[n-1] == v {
+		return
+	}
+	b.strangers[plan] = append(all, v)
+}
+
+// introduce asks the database what plans must know of viewers, once for each.
+// Where it fails, as a policy may for a token, the database goes on being asked
+// about each row.
+func (r *reader) introduce(ctx context.Context, b *batch) error {
+	for plan, viewers := range b.strangers {
+		asked := make([]*postgres.Viewer, 0, len(viewers))
+		fresh := viewers[:0]
+		for _, v := range viewers {
+			if _, known := v.judges[plan]; !known {
+				if v.judges == nil {
+					v.judges = map[*rls.Plan]*rls.Judge{}
+				}
+				v.judges[plan] = nil
+				fresh, asked = append(fresh, v), append(asked, &v.Viewer)
+			}
+		}
+		var values [][]*string
+		var faults []error
+		err := r.insist(ctx, "identities", func(ctx context.Context) (err error) {
+			values, faults, err = r.db.Identity(ctx, asked, plan.Expressions())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i, v := range fresh {
+			if faults[i] == nil {
+				v.judges[plan], _ = plan.For(values[i])
+			}
+		}
+	}
+	return nil
+}
