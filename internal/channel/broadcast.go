@@ -17,6 +17,9 @@ var (
 
 // broadcast sends what the client says to all others on the topic.
 func (ch *Channel) broadcast(f *phoenix.Frame) {
+	if ch.access != nil && ch.access.write.broadcast != granted {
+		return // with or without ack: protocol, section 5.2
+	}
 	m := tutti.Message{Topic: ch.topic, Sender: ch.id, Event: "broadcast"}
 	switch {
 	case f.Kind == phoenix.UserBroadcast && f.Encoding == phoenix.EncodingBinary:

@@ -5,10 +5,10 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
-	"github.com/tutti-realtime/tutti/internal/presence"
 )
 
 // A Channel is one client on one topic.
@@ -24,47 +24,76 @@ type Channel struct {
 	key       string // presence key; "" until the first track when the client named none
 	calls     limit.Window
 
+	rows    *changes.Subscriber // to changes of the database; nil for none
+	oldRows bool                // they are wanted in the form of the old API
+
 	seat      hub.Seat
-	stopTimer func() // the next check of the token
+	access    *access // of a private channel; nil for a public one
+	stopTimer func()  // the next check of the token
+	stopReady func()  // the wait for the replication connection; nil when there is none
 }
 
-// open makes the channel of a join that was admitted. From here on it hears
-// its topic.
-func (c *Client) open(name string, f *phoenix.Frame, cfg *config, token *auth.Token) *Channel {
-	ch := &Channel{
+// newChannel makes the channel of a join that was admitted.
+func (c *Client) newChannel(name string, f *phoenix.Frame, cfg *config, token *auth.Token) *Channel {
+	t := c.Tenant.Tenant()
+	return &Channel{
 		client: c, id: c.Desk.nextID(), joinRef: clone(f.JoinRef), token: token,
-		ack: cfg.ack, self: cfg.self, key: cfg.key,
-		presence: cfg.presence || c.Tenant.Tenant().PresenceEnabled,
+		topic: tutti.Topic{Tenant: c.TenantID, Name: name, Private: cfg.private},
+		ack:   cfg.ack, self: cfg.self, key: cfg.key,
+		presence: cfg.presence || t != nil && t.PresenceEnabled,
 	}
-	topic := tutti.Topic{Tenant: c.TenantID, Name: name, Private: cfg.private}
-	ch.topic = c.Desk.Shard.Join(topic, &ch.seat, ch)
-	c.topics.add(ch)
-	ch.watchToken(time.Now())
-	return ch
+}
+
+// sit makes the channel hear its topic, unless it does.
+func (ch *Channel) sit() {
+	if ch.ended() {
+		ch.topic = ch.client.Desk.Shard.Join(ch.topic, &ch.seat, ch)
+	}
 }
 
 // begin sends what follows the reply to a join, in the order of protocol,
 // section 3.5.
 func (ch *Channel) begin(cfg *config) {
-	ch.refuseRows(cfg.rows)
+	ch.subscribe(cfg.rows, cfg.oldAPI)
 	if cfg.replicationReady {
-		ch.client.Line.After(replicationWait, func() {
+		ch.stopReady = ch.client.Line.After(replicationWait, func() {
 			ch.shutdown("Replication connection was not established in time")
 		})
+		ch.awaitReplication()
 	}
-	if ch.presence {
+	if ch.presence && (ch.access == nil || ch.access.read.presence == granted) {
 		ch.sendPresence()
 	}
+}
+
+// ReplicationReady tells a client that asked for it, once, that rows which are
+// inserted as messages from now on will be heard.
+func (ch *Channel) ReplicationReady() {
+	if ch.stopReady == nil {
+		return
+	}
+	ch.stopReady()
+	ch.stopReady = nil
+	ch.system("system", phoenix.StatusOK, "Replication connection established")
 }
 
 // replicationWait is how long a client that asked for it waits for the
 // replication connection.
 const replicationWait = time.Minute
 
-// receive handles a frame for this channel. Its join ref may be wrong or
-// missing, as some clients send it: protocol, section 3.9.
+// receive handles a frame for this channel, or keeps it until it can be.
+// Its join ref may be wrong or missing, as some clients send it: protocol,
+// section 3.9.
 func (ch *Channel) receive(f *phoenix.Frame) {
+	if ch.access == nil || !ch.waits(f) {
+		ch.handle(f)
+	}
+}
+
+func (ch *Channel) handle(f *phoenix.Frame) {
 	switch f.Event {
+	case phoenix.EventLeave:
+		ch.client.leave(ch, f) // it waited
 	case phoenix.EventBroadcast:
 		ch.broadcast(f)
 	case phoenix.EventPresence:
@@ -90,8 +119,15 @@ func (ch *Channel) Deliver(m *hub.Message) {
 	}
 	c := ch.client
 	c.Desk.hearing = ch
-	if m.Event == presence.DiffEvent && m.Form == tutti.Object {
+	if ch.access != nil && !ch.hears(m) {
+		return
+	}
+	if isDiff(m) {
 		c.Meters.Presence.Add(c.Desk.Index, 1)
+		if ch.access != nil && ch.access.late {
+			ch.push(m.Event, m.Payload) // with its join ref: protocol, section 6.4
+			return
+		}
 	} else {
 		if t := c.Tenant.Tenant(); t != nil && c.Meters.Events.Over(t.MaxEventsPerSecond) {
 			ch.shutdown("Too many messages per second")
@@ -118,8 +154,9 @@ func (ch *Channel) shutdown(reason string) {
 
 // close ends the channel and tells the client so.
 func (ch *Channel) close() {
+	replaced := ch.replaced()
 	ch.end()
-	ch.sayClosed()
+	sayClosed(append(replaced, ch))
 }
 
 func (ch *Channel) sayClosed() {
@@ -132,6 +169,9 @@ func (ch *Channel) sayClosed() {
 // end takes the channel off its client and stops it.
 func (ch *Channel) end() {
 	ch.client.topics.remove(ch)
+	if ch.access != nil {
+		ch.dropPushes()
+	}
 	ch.stop()
 }
 
@@ -141,10 +181,21 @@ func (ch *Channel) stop() {
 	if ch.presence {
 		ch.client.Desk.Roster.Untrack(ch.topic, ch.id)
 	}
+	if ch.rows != nil {
+		ch.client.Desk.Rows.Unsubscribe(ch.rows)
+	}
 	if ch.stopTimer != nil {
 		ch.stopTimer()
 	}
 	ch.stopTimer = nil
+	if ch.stopReady != nil {
+		ch.stopReady()
+	}
+	ch.stopReady = nil
+	if ch.access != nil {
+		ch.access.void(ch.client)
+	}
 }
 
+// ended reports whether the channel hears nothing: it is over, or not joined yet.
 func (ch *Channel) ended() bool { return ch.seat == hub.Seat{} }

@@ -41,6 +41,11 @@ const maxTopic = 8192
 // before nothing more is read from it.
 const patience = 256
 
+// curiosity is how many questions to policies may be under way for one client
+// before nothing more is read from it. It is above the channels that most
+// tenants allow, because all of them ask when the client's token is renewed.
+const curiosity = 1024
+
 // A Client is one connection's side of the protocol. Its exported fields are
 // set before the first frame and not changed after.
 type Client struct {
@@ -48,6 +53,7 @@ type Client struct {
 	Line    Line
 	Version phoenix.Version
 	Token   *auth.Token // of the handshake: what channels use that bring none
+	Headers []byte      // the x-* headers of the handshake as a JSON object; nil for none
 
 	TenantID string
 	Tenant   *tenant.Handle
@@ -55,8 +61,11 @@ type Client struct {
 
 	topics  topics
 	refused int  // refused joins whose reply waits
+	asked   int  // questions to policies whose answer is awaited, or was
+	waiting int  // bytes of pushes that wait for an answer
 	tried   bool // a join was attempted at least once
 	counted bool // as one of the tenant's concurrent users
+	fed     bool // its tenant's database is read for it
 }
 
 // Receive handles one frame of the client. It keeps nothing of it.
@@ -79,9 +88,10 @@ func (c *Client) Receive(f *phoenix.Frame) {
 	}
 }
 
-// Congested reports whether so many refused joins wait for their reply that no
-// more should be read from the client until some have it.
-func (c *Client) Congested() bool { return c.refused >= patience }
+// Congested reports whether so many refused joins wait for their reply, or so
+// many questions that the client caused for their answer, that no more should
+// be read from it until some have it.
+func (c *Client) Congested() bool { return c.refused >= patience || c.asked >= curiosity }
 
 // Abandoned reports whether the client has joined channels before, and has
 // none now and none under way.
@@ -101,6 +111,10 @@ func (c *Client) Gone() {
 		c.counted = false
 		c.Meters.LeaveUser()
 	}
+	if c.fed {
+		c.fed = false
+		c.Desk.Rows.Leave(c.TenantID)
+	}
 }
 
 // leave handles phx_leave for ch, nil when the topic is not joined.
@@ -111,6 +125,9 @@ func (c *Client) leave(ch *Channel, f *phoenix.Frame) {
 	}
 	if f.JoinRef != nil && ch.joinRef != nil && string(f.JoinRef) != string(ch.joinRef) {
 		return // meant for an earlier join of the topic
+	}
+	if ch.waitsToLeave(f) {
+		return
 	}
 	c.reply(ordered, f, ch.joinRef, accepted)
 	ch.close()

@@ -34,6 +34,8 @@ type Service struct {
 	Verifier *auth.Verifier
 	Door     *broadcast.Door
 	Roster   *presence.Roster
+	Rows     Rows
+	Policies Policies // nil refuses private channels
 	Log      *slog.Logger
 
 	// JoinBackoff is how long the reply to a refused join waits, so that

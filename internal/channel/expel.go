@@ -58,6 +58,9 @@ func (ch *Channel) meant(who Who) bool {
 // up. Clients reconnect by themselves.
 func (c *Client) Dismiss() {
 	for _, ch := range c.topics.all() {
+		if ch.joining() {
+			continue
+		}
 		c.send(ordered, func(dst []byte) []byte {
 			return phoenix.AppendPush(dst, c.Version, nil, ch.topic.Wire(), phoenix.EventSystem, []byte(dismissal))
 		})

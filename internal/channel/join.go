@@ -24,10 +24,7 @@ func (c *Client) join(f *phoenix.Frame) {
 		c.reply(ordered, f, nil, longTopic)
 		return
 	}
-	replaced := c.topics.find(f.Topic)
-	if replaced != nil {
-		replaced.end()
-	}
+	replaced := c.evict(f.Topic)
 	if c.topics.len() >= maxTopics {
 		c.reply(ordered, f, nil, crowded)
 		return
@@ -37,17 +34,27 @@ func (c *Client) join(f *phoenix.Frame) {
 		c.refuse(f, replaced, err)
 		return
 	}
-	ch := c.open(name, f, &cfg, token)
-	c.reply(ordered, f, ch.joinRef, answer{phoenix.StatusOK, string(changes.AppendResponse(nil, cfg.rows))})
-	if replaced != nil {
-		replaced.sayClosed()
+	ch := c.newChannel(name, f, &cfg, token)
+	if cfg.private {
+		c.knock(ch, f, &cfg, replaced)
+		return
 	}
+	ch.sit()
+	c.topics.add(ch)
+	ch.watchToken(time.Now())
+	c.reply(ordered, f, ch.joinRef, joined(cfg.rows))
+	sayClosed(replaced)
 	ch.begin(&cfg)
+}
+
+// joined returns the answer to a join that succeeded.
+func joined(rows []changes.Entry) answer {
+	return answer{phoenix.StatusOK, string(changes.AppendResponse(nil, rows))}
 }
 
 // refuse answers a join that failed, after the backoff. Nothing else of the
 // client waits for it.
-func (c *Client) refuse(f *phoenix.Frame, replaced *Channel, err error) {
+func (c *Client) refuse(f *phoenix.Frame, replaced []*Channel, err error) {
 	reason := tutti.ErrUnknown
 	if !errors.As(err, &reason) {
 		c.Desk.Log.Error("join failed", "topic", string(f.Topic), "err", err)
@@ -58,9 +65,7 @@ func (c *Client) refuse(f *phoenix.Frame, replaced *Channel, err error) {
 	c.Line.After(c.Desk.JoinBackoff, func() {
 		c.refused--
 		c.reply(ordered, answered, joinRef, refusal(reason.Error()))
-		if replaced != nil {
-			replaced.sayClosed()
-		}
+		sayClosed(replaced)
 		if reason.Code == tutti.TenantNotFound || reason.Code == tutti.ClientJoinRateLimitReached {
 			c.Line.Hangup(websocket.CodeGoingAway, "")
 		}
@@ -81,15 +86,11 @@ func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Tok
 	if len(cfg.odd) > 0 {
 		c.Desk.Log.Warn("join payload has fields of the wrong type", "code", tutti.InvalidJoinPayload, "topic", name, "fields", cfg.odd)
 	}
-	t := c.Tenant.Tenant()
-	switch {
-	case c.Desk.closing.Load():
-		return cfg, nil, &tutti.Error{Code: tutti.RealtimeRestarting, Reason: "Realtime is restarting, please standby"}
-	case t == nil:
-		return cfg, nil, &tutti.Error{Code: tutti.TenantNotFound, Reason: "Tenant with the given ID does not exist"}
-	case t.Suspend:
-		return cfg, nil, &tutti.Error{Code: tutti.RealtimeDisabledForTenant, Reason: "Realtime disabled for this tenant"}
-	case t.PrivateOnly && !cfg.private:
+	t, err := c.open()
+	if err != nil {
+		return cfg, nil, err
+	}
+	if t.PrivateOnly && !cfg.private {
 		return cfg, nil, &tutti.Error{Code: tutti.PrivateOnly, Reason: "This project only allows private channels"}
 	}
 	if err := c.allow(t); err != nil {
@@ -160,20 +161,28 @@ func (cfg *config) token() (raw string, given bool) {
 	return access, isAccess
 }
 
-// authorize refuses what this server cannot grant: private channels need the
-// policies of a database.
+// authorize refuses what can be refused at once. A private channel asks the
+// policies of a database after this, and counts when it is let in.
 func (c *Client) authorize(t *tutti.Tenant, name string, cfg *config) error {
-	if cfg.private {
-		return &tutti.Error{Code: tutti.Unauthorized, Reason: "You do not have permissions to read from this Channel topic: " + name}
-	}
-	if cfg.replay != nil {
+	switch {
+	case cfg.private && c.Desk.Policies == nil:
+		return &tutti.Error{Code: tutti.Unauthorized, Reason: notReadable + name}
+	case cfg.private:
+		return nil
+	case cfg.replay != nil:
 		return &tutti.Error{Code: tutti.UnableToReplayMessages, Reason: "Replay is not allowed for public channels"}
 	}
+	return c.enterUser(t)
+}
+
+// enterUser counts the client as one of the tenant's users, once.
+func (c *Client) enterUser(t *tutti.Tenant) error {
 	if !c.counted {
 		if !c.Meters.EnterUser(t.MaxConcurrentUsers) {
 			return &tutti.Error{Code: tutti.ConnectionRateLimitReached, Reason: "Too many connected users"}
 		}
 		c.counted = true
+		c.fed = c.Desk.Rows != nil && c.Desk.Rows.Enter(t)
 	}
 	return nil
 }

@@ -82,6 +82,9 @@ func (ch *Channel) track(t *tutti.Tenant, f *phoenix.Frame) {
 	}
 	c := ch.client
 	switch {
+	case ch.access != nil && ch.access.write.presence != granted:
+		ch.answer(f, failed)
+		return
 	case !isObject(payload):
 		ch.answer(f, notMap)
 		return
@@ -94,6 +97,9 @@ func (ch *Channel) track(t *tutti.Tenant, f *phoenix.Frame) {
 	}
 	if ch.key == "" {
 		ch.key = newKey()
+	}
+	if ch.access != nil && !ch.presence {
+		ch.access.late = true
 	}
 	ch.presence = true
 	if c.Desk.Roster.Track(ch.topic, ch.id, ch.key, payload) {

@@ -18,6 +18,7 @@ func (ch *Channel) watchToken(now time.Time) {
 			return
 		}
 		ch.watchToken(now)
+		ch.watchAccess() // the tenant's wish may be new
 	})
 }
 
@@ -46,13 +47,22 @@ func (ch *Channel) renew(f *phoenix.Frame) {
 	if err == nil {
 		err = token.Check(now)
 	}
-	if err != nil {
+	switch {
+	case ch.joining():
+		ch.knockAgain(token, err)
+		return
+	case err != nil:
 		ch.expel(err)
 		return
 	}
 	ch.stopTimer()
 	ch.token = token
 	ch.watchToken(now)
+	if ch.access != nil {
+		ch.doubt(ch.renewRows)
+		return
+	}
+	ch.renewRows()
 }
 
 // expel shuts the channel down for what is wrong with its token.

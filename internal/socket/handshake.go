@@ -112,7 +112,30 @@ func (s *Server) admit(r *http.Request) (*channel.Client, *refusal) {
 	case meters.Joins.Over(t.MaxJoinsPerSecond):
 		return nil, &refusal{http.StatusTooManyRequests, "Too many joins per second", "JoinsRateLimitReached"}
 	}
-	return &channel.Client{TenantID: t.ExternalID, Tenant: handle, Meters: meters, Token: token}, nil
+	return &channel.Client{
+		TenantID: t.ExternalID, Tenant: handle, Meters: meters, Token: token, Headers: extraHeaders(r.Header),
+	}, nil
+}
+
+// extraHeaders returns the x-* headers of a handshake, which policies may look
+// at, as a JSON object of lower-case names; nil when there are none. Of
+// a repeated one the last counts.
+func extraHeaders(h http.Header) []byte {
+	var extra map[string]string
+	for name, values := range h {
+		if !strings.HasPrefix(name, "X-") || len(values) == 0 {
+			continue
+		}
+		if extra == nil {
+			extra = make(map[string]string)
+		}
+		extra[strings.ToLower(name)] = values[len(values)-1]
+	}
+	if extra == nil {
+		return nil
+	}
+	object, _ := json.Marshal(extra) // texts cannot fail
+	return object
 }
 
 // apiKey returns the token of a handshake: the header, or the query parameter
