@@ -22,6 +22,8 @@ import (
 	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/channel"
 	"github.com/tutti-realtime/tutti/internal/cluster"
+	"github.com/tutti-realtime/tutti/internal/database"
+	"github.com/tutti-realtime/tutti/internal/feed"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/postgres"
@@ -48,6 +50,8 @@ type App struct {
 	meters    *limit.Meters
 	topics    *hub.Hub
 	roster    *presence.Roster
+	feeds     *feed.Feeds
+	databases *database.Databases
 	clients   *channel.Service
 	sockets   *socket.Server
 	server    *http.Server
@@ -80,8 +84,14 @@ func New(config Config, log *slog.Logger) (*App, error) {
 	bus := &cluster.Local{Arrive: a.topics.Deliver}
 	door := &broadcast.Door{Publisher: bus}
 	a.roster = &presence.Roster{Epoch: uint64(a.began.UnixNano()), Deliver: bus.Publish}
+	a.feeds = &feed.Feeds{Meters: a.meters, Door: door, Log: log, SlotSuffix: config.Rows.SlotSuffix, Idle: time.Duration(config.Rows.Idle)}
+	a.databases = &database.Databases{Known: a.registry.List, Log: log}
+	for _, l := range loops {
+		a.feeds.Loops = append(a.feeds.Loops, l)
+		a.databases.Loops = append(a.databases.Loops, l)
+	}
 	a.clients = &channel.Service{
-		Verifier: verifier, Door: door, Roster: a.roster, Log: log,
+		Verifier: verifier, Door: door, Roster: a.roster, Rows: a.feeds, Policies: a.databases, Log: log,
 		JoinBackoff:   time.Duration(config.Tuning.ChannelBackoff),
 		PresenceCalls: config.Limits.PresenceCalls, PresenceWindow: time.Duration(config.Limits.PresenceWindow),
 	}
@@ -92,6 +102,7 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		MetricsSecret: config.Metrics.Secret, MetricsBlocklist: config.Metrics.Blocklist,
 		BaggageKey: config.RequestIDBaggage, Full: a.sockets.Full, Status: a.status, Log: log,
 	}
+	routes.Policies = &api.DatabasePolicies{Tenants: a.directory, Check: writeCheck{a.databases}}
 	routes.Management = a.management()
 	if web.Built() {
 		routes.Pages = web.Files()

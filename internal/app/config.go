@@ -34,6 +34,7 @@ type Config struct {
 	AppName string  `help:"Name of this node, by which PostgreSQL shows its connections." env:"APP_NAME" default:"tutti"`
 	API     API     `embed:"" group:"Management"`
 	Limits  Limits  `embed:"" prefix:"max-" group:"Limits of tenants that name none"`
+	Rows    Rows    `embed:"" group:"Changes of rows"`
 	Tuning  Tuning  `embed:"" group:"Tuning"`
 	Metrics Metrics `embed:"" group:"Metrics"`
 
@@ -107,6 +108,12 @@ func (l Limits) Defaults() tenant.Defaults {
 		MaxChannelsPerClient: l.Channels, MaxBytesPerSecond: l.Bytes,
 		MaxPresenceEventsPerSecond: l.PresenceEvents, MaxPayloadSizeKB: l.PayloadKB,
 	}
+}
+
+// Rows is how the changes of tenants' databases are read.
+type Rows struct {
+	SlotSuffix string       `help:"Added to the names of replication slots: lower-case letters, digits and underscores. Two servers on one database need two." env:"SLOT_NAME_SUFFIX"`
+	Idle       Milliseconds `help:"How long changes are read that nobody subscribes to; then the replication slot is dropped." env:"FEED_IDLE_MS" name:"feed-idle" default:"10m"`
 }
 
 // Tuning is what few need to change.

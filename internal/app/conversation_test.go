@@ -46,6 +46,11 @@ import (
 //	wait 5s                       time passes; only where time is virtual
 //	file tenant suspend: true     the tenant changes
 //	stop                          the server is told to stop
+//	policy read anon t broadcast,presence
+//	                              what policies say from now on; see somePolicies
+//	stored t ID EVENT json {…}    a message of the past
+//	row t ID EVENT json {…}       a message that the database sends now
+//	reauthorize topic=t count=1   an operator has the policies asked again
 //
 // Each is spoken over pipes in virtual time, over TCP and epoll, and over TLS.
 
@@ -126,6 +131,7 @@ type script struct {
 	secret  string // of the tokens; testSecret when empty
 	clients map[string]*speaker
 	log     slog.Handler // of the server; nil for none
+	stub    *somePolicies
 	app     *App
 	stop    context.CancelFunc
 	done    chan error
@@ -168,6 +174,14 @@ func (s *script) speak(line string) {
 			s.fatalf("%v", err)
 		}
 		time.Sleep(d) // virtual: only pipes come here
+	case who == "policy":
+		s.policy(what)
+	case who == "stored":
+		s.store(what)
+	case who == "row":
+		s.row(what)
+	case who == "reauthorize":
+		s.reauthorize(what)
 	case who == "stop":
 		s.serve()
 		s.stop()
@@ -231,6 +245,9 @@ func (s *script) serve() {
 	s.app, err = New(config, slog.New(s.log))
 	if err != nil {
 		s.fatalf("%v", err)
+	}
+	if s.stub != nil {
+		s.stub.loops, s.app.clients.Policies = s.app.feeds.Loops, s.stub
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.done = cancel, make(chan error, 1)
@@ -340,13 +357,17 @@ func (s *script) handshake(o map[string]string) (net.Conn, string) {
 	if path == "" {
 		path = "/socket/websocket"
 	}
+	extra := ""
+	if room := o["room"]; room != "" {
+		extra = "X-Room: " + room + "\r\n"
+	}
 	query := "vsn=" + vsn + "&apikey=" + s.token(o)
 	if q, given := o["query"]; given {
 		query = s.fill(q)
 	}
 	go func() {
 		_, _ = fmt.Fprintf(conn, "GET %s?%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", path, query, host)
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", path, query, host, extra)
 	}()
 	var head bytes.Buffer
 	one := make([]byte, 1)

@@ -75,7 +75,7 @@ func TestAFloodOfJoinsThatFailOverTCP(t *testing.T) {
 		ann := s.client("ann")
 		var all []byte
 		for n := range joins {
-			all = append(all, masked(0x81, fmt.Sprintf(`["%d","%d","realtime:a","phx_join",{"config":{"private":true}}]`, n, n))...)
+			all = append(all, masked(0x81, fmt.Sprintf(`["%d","%d","realtime:a%d","phx_join",{"config":{"private":true}}]`, n, n, n))...)
 		}
 		go func() { _, _ = ann.conn.Write(all) }()
 		for n := range joins {

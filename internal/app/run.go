@@ -37,6 +37,8 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	}
 	start("count", a.meters.Run)
 	start("run the event loops", a.sockets.Run)
+	start("feed changes", a.feeds.Run)
+	start("ask databases", a.databases.Run)
 	if a.file != nil {
 		start("watch the tenants", a.watchTenants)
 	}

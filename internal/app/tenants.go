@@ -12,6 +12,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/api"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/channel"
+	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
@@ -80,6 +81,15 @@ func (a *App) management() *api.Management {
 	return m
 }
 
+// A writeCheck asks the databases whether requests may write.
+type writeCheck struct{ *database.Databases }
+
+// CheckWrite implements api.WriteCheck.
+func (w writeCheck) CheckWrite(ctx context.Context, t *tutti.Tenant, topic string, claims tutti.Claims, headers []byte) (bool, error) {
+	p, err := w.Databases.CheckWrite(ctx, database.Question{Tenant: t, Topic: topic, Claims: claims, Headers: headers})
+	return p.Broadcast, err
+}
+
 // given returns the texts that are not empty.
 func given(texts ...string) []string {
 	var all []string
@@ -102,6 +112,8 @@ func (a *App) defaultTenant() string {
 
 // tenantChanged passes on that a tenant is not as it was.
 func (a *App) tenantChanged(id string, before, after *tutti.Tenant) {
+	a.feeds.TenantChanged(id, after)
+	a.databases.TenantChanged(id, after)
 	if tenant.Disconnects(before, after) {
 		a.log.Info("tenant changed, its clients are disconnected", "tenant", id)
 		a.sockets.Dismiss(id)
