@@ -23,6 +23,7 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Run the server with a private PostgreSQL, for development."`
 	Migrate migrateCommand `cmd:"" help:"Bring the tables of the control database up to date."`
 	Tenant  tenantCommand  `cmd:"" help:"Manage tenants."`
+	Doctor  doctorCommand  `cmd:"" help:"Examine the database of a tenant, and say what cures what is wrong."`
 	Token   tokenCommand   `cmd:"" help:"Mint a token for a tenant."`
 	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
