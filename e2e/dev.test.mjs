@@ -1,34 +1,13 @@
 // tutti dev: the server with a PostgreSQL of its own.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { newest } from './clients.mjs'
-import { binary } from './server.mjs'
-
-// dev starts tutti dev on a folder and returns it when it is ready.
-async function dev(t, data) {
-  const began = performance.now()
-  const child = spawn(binary, ['dev', '--data', data, '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  t.after(() => child.kill('SIGKILL'))
-  let text = ''
-  child.stderr.on('data', (chunk) => (text += chunk))
-  const found = {}
-  for await (const line of createInterface(child.stdout)) {
-    text += line + '\n'
-    const match = line.match(/^ {2}(page|URL|anon key|service key|psql) +'?(\S+?)'?$/)
-    if (match) found[match[1]] = match[2]
-    if (found.psql) break
-  }
-  child.stdout.resume()
-  assert.ok(found.psql, `tutti dev is not ready:\n${text}`)
-  return { child, found, url: found.URL, anon: found['anon key'], guest: () => {}, took: performance.now() - began, log: () => text }
-}
+import { dev } from './dev.mjs'
 
 // working returns the command lines of processes that work in a folder.
 function working(folder) {
