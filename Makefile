@@ -44,14 +44,16 @@ e2e: build postgresql e2e/node_modules/.done ## Run the official clients against
 	@echo '== end to end: supabase-js in Node and in Chromium'
 	@cd e2e && npm test --silent
 
-bench: build ## Measure, side by side with rivals (takes some minutes; leave the machine alone)
+bench: build postgresql ## Measure, side by side with rivals (takes some minutes; leave the machine alone)
 	@$(GO) run ./bench/run
+	@$(GO) run ./bench/rows -server bin/tutti
 
-bench-once: build ## Run every benchmark once, only to see that it works
+bench-once: build postgresql ## Run every benchmark once, only to see that it works
 	@echo '== benchmarks, once each'
 	@$(GO) test -run '^$$' -bench . -benchtime 1x ./... >bin/bench-once.log || { cat bin/bench-once.log; exit 1; }
 	@grep -c '^Benchmark' bin/bench-once.log | sed 's/$$/ benchmarks ran/'
 	@$(GO) run ./bench/run -short
+	@$(GO) run ./bench/rows -short -server bin/tutti
 
 fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
 	@scripts/fuzz $${FUZZTIME:-30s}

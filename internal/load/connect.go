@@ -105,11 +105,17 @@ func (r *runner) shake(c *conn, data []byte, isLast bool) []byte {
 		return nil
 	}
 	c.state = joining
-	room, key := r.scenario.join(c.id)
-	payload := fmt.Appendf(nil, `{"config":{"broadcast":{"ack":false,"self":false},"presence":{"key":"%s","enabled":%t},"postgres_changes":[],"private":%t}}`,
-		key, key != "", r.settings.Private)
-	r.push(c, room, phoenix.EventJoin, payload)
+	topic, payload := r.scenario.join(c.id)
+	r.push(c, topic, phoenix.EventJoin, payload)
 	return a.rest
+}
+
+// roomJoin returns what a connection joins that goes to a room. key is its
+// presence key, "" for none.
+func (r *runner) roomJoin(room int, key string) (topic, payload []byte) {
+	payload = fmt.Appendf(nil, `{"config":{"broadcast":{"ack":false,"self":false},"presence":{"key":"%s","enabled":%t},"postgres_changes":[],"private":%t}}`,
+		key, key != "", r.settings.Private)
+	return r.appendTopic(nil, room), payload
 }
 
 // errEnded ends the reading of a connection that is closed.

@@ -21,14 +21,16 @@ type crowd struct {
 	taking  []bool     // by connection: it is one of these
 	changed time.Duration
 	missing int
-	took    histogram
+	took    Histogram
 }
 
 func newCrowd(r *runner) *crowd {
 	return &crowd{runner: r, seen: make([][]uint64, len(r.conns)), taking: make([]bool, len(r.conns))}
 }
 
-func (s *crowd) join(id int) (room int, key string) { return 0, "m" + strconv.Itoa(id) }
+func (s *crowd) join(id int) (topic, payload []byte) {
+	return s.runner.roomJoin(0, "m"+strconv.Itoa(id))
+}
 
 func (s *crowd) play(ctx context.Context, report *Report) error {
 	return s.runner.measure(report, func() {
@@ -49,18 +51,19 @@ func (s *crowd) step(ctx context.Context, name string) Step {
 	if s.round == 3 {
 		payload = []byte(`{"type":"presence","event":"untrack"}`)
 	}
+	topic := r.appendTopic(nil, 0)
 	s.changed = r.now()
 	for _, c := range s.members {
-		r.push(c, 0, phoenix.EventPresence, payload)
+		r.push(c, topic, phoenix.EventPresence, payload)
 	}
 	r.pump(ctx, s.changed+r.settings.Duration, func(now time.Duration) (time.Duration, bool) {
 		return now + glance, s.missing == 0
 	})
-	return Step{Name: name, Seconds: (r.now() - s.changed).Seconds(), Missing: s.missing, Seen: s.took.spread()}
+	return Step{Name: name, Seconds: (r.now() - s.changed).Seconds(), Missing: s.missing, Seen: s.took.Spread()}
 }
 
 func (s *crowd) begin() {
-	s.took, s.members = histogram{}, s.members[:0]
+	s.took, s.members = Histogram{}, s.members[:0]
 	for i, c := range s.runner.conns {
 		s.taking[i] = c.state == joined
 		if s.taking[i] {
@@ -128,5 +131,5 @@ func (s *crowd) see(c *conn, key string, at time.Duration) {
 	s.seen[c.id][word] |= bit
 	s.missing--
 	s.runner.progress.deliveries++
-	s.took.add(at - s.changed)
+	s.took.Add(at - s.changed)
 }

@@ -10,16 +10,16 @@ import (
 // 2^subBits buckets, which keeps the error below 1 %.
 const subBits = 7
 
-// A histogram counts durations in buckets whose width grows with their value.
-// Its zero value is empty.
-type histogram struct {
+// A Histogram counts durations in buckets whose width grows with their value.
+// Its zero value is empty. It is for one goroutine.
+type Histogram struct {
 	counts [(64-subBits)<<subBits + 1<<subBits]uint64
 	total  uint64
 	max    time.Duration
 }
 
-// add counts d. One below zero counts as zero.
-func (h *histogram) add(d time.Duration) {
+// Add counts d. One below zero counts as zero.
+func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
 	h.counts[bucket(uint64(d))]++
 	h.total++
@@ -28,7 +28,7 @@ func (h *histogram) add(d time.Duration) {
 
 // quantile returns the duration that a share q of all, 0 to 1, do not exceed.
 // It is the upper edge of a bucket, but never more than the largest duration.
-func (h *histogram) quantile(q float64) time.Duration {
+func (h *Histogram) quantile(q float64) time.Duration {
 	if h.total == 0 {
 		return 0
 	}
@@ -56,8 +56,8 @@ func edge(i int) uint64 {
 	return uint64(i-shift<<subBits+1)<<shift - 1
 }
 
-// spread returns what a report says of the histogram.
-func (h *histogram) spread() Spread {
+// Spread returns what a report says of the durations.
+func (h *Histogram) Spread() Spread {
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	return Spread{
 		Count: h.total,

@@ -25,9 +25,9 @@ func TestHistogramQuantiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var h histogram
+			var h Histogram
 			for _, d := range tt.in {
-				h.add(d)
+				h.Add(d)
 			}
 			if got := h.quantile(tt.q); got != tt.want {
 				t.Errorf("quantile(%v) = %d, want %d", tt.q, got, tt.want)
@@ -41,9 +41,9 @@ func TestAQuantileIsLessThanOnePercentTooLarge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(rapid.Int64Range(0, 1<<62), 1, 200).Draw(t, "durations")
 		q := rapid.Float64Range(0, 1).Draw(t, "q")
-		var h histogram
+		var h Histogram
 		for _, d := range all {
-			h.add(time.Duration(d))
+			h.Add(time.Duration(d))
 		}
 		got := int64(h.quantile(q))
 		slices.Sort(all)
@@ -69,10 +69,10 @@ func TestEveryBucketEndsWhereTheNextBegins(t *testing.T) {
 }
 
 func BenchmarkHistogramAdd(b *testing.B) {
-	var h histogram
+	var h Histogram
 	d := time.Duration(1)
 	for b.Loop() {
-		h.add(d)
+		h.Add(d)
 		d = (d*1664525 + 1013904223) & (1<<33 - 1)
 	}
 }

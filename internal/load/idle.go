@@ -9,7 +9,7 @@ import (
 // idle is the scenario in which nothing is said: what a connection costs.
 type idle struct{ runner *runner }
 
-func (s *idle) join(id int) (room int, key string) { return id, "" }
+func (s *idle) join(id int) (topic, payload []byte) { return s.runner.roomJoin(id, "") }
 
 func (s *idle) receive(*conn, message) bool { return false }
 

@@ -37,14 +37,18 @@ func (r *runner) appendTopic(dst []byte, room int) []byte {
 	return strconv.AppendInt(dst, int64(room), 10)
 }
 
-// push sends an event to the room of a connection as a text frame.
-func (r *runner) push(c *conn, room int, event string, payload []byte) {
+// push sends an event to the topic of a connection.
+func (r *runner) push(c *conn, topic []byte, event string, payload []byte) {
 	c.ref++
-	var topic [64]byte
-	r.scratch = phoenix.AppendClient(r.scratch[:0], r.settings.version(), &phoenix.Frame{
+	r.send(c, &phoenix.Frame{
 		JoinRef: phoenix.Ref(joinRef), Ref: strconv.AppendQuote(nil, strconv.Itoa(c.ref)),
-		Topic: r.appendTopic(topic[:0], room), Event: event, Payload: payload,
+		Topic: topic, Event: event, Payload: payload,
 	})
+}
+
+// send sends a message as a text frame.
+func (r *runner) send(c *conn, f *phoenix.Frame) {
+	r.scratch = phoenix.AppendClient(r.scratch[:0], r.settings.version(), f)
 	r.framed = websocket.AppendMasked(r.framed[:0], websocket.Text, mask(), r.scratch)
 	c.wire.write(r.framed)
 }
@@ -70,11 +74,9 @@ func (r *runner) beat(now time.Duration) {
 			continue
 		}
 		c.beat = now
-		r.scratch = phoenix.AppendClient(r.scratch[:0], r.settings.version(), &phoenix.Frame{
+		r.send(c, &phoenix.Frame{
 			Ref: phoenix.Ref(beatRef), Topic: []byte(phoenix.HeartbeatTopic), Event: phoenix.EventHeartbeat,
 		})
-		r.framed = websocket.AppendMasked(r.framed[:0], websocket.Text, mask(), r.scratch)
-		c.wire.write(r.framed)
 	}
 }
 
@@ -109,14 +111,14 @@ func (r *runner) reply(c *conn, f *phoenix.ServerFrame, at time.Duration) {
 	switch {
 	case string(f.Ref) == beatRef:
 		if c.beat != 0 {
-			r.heartbeat.add(at - c.beat)
+			r.heartbeat.Add(at - c.beat)
 			c.beat = 0
 		}
 	case c.state == joining && ok:
 		c.state = joined
 		r.opening--
 		r.joined++
-		r.connect.add(at - c.began)
+		r.connect.Add(at - c.began)
 	case c.state == joining:
 		r.fail(c, "join refused: "+refusal(f.Payload))
 	case !ok:

@@ -27,16 +27,16 @@ type runner struct {
 	framed   []byte // the same as a frame
 
 	failures  tally
-	connect   histogram
-	heartbeat histogram
-	late      histogram
+	connect   Histogram
+	heartbeat Histogram
+	late      Histogram
 }
 
 // A scenario is what the connections do once they are there.
 type scenario interface {
-	// join returns the room that a connection joins, and its presence key, ""
-	// for none.
-	join(id int) (room int, key string)
+	// join returns the topic that a connection joins, as it stands on the wire,
+	// and the payload of its join.
+	join(id int) (topic, payload []byte)
 	// receive takes a message, and says whether it was meant for it.
 	receive(c *conn, m message) bool
 	// play runs the load while all are joined, and fills its part of the report.
@@ -128,7 +128,7 @@ func (r *runner) run(ctx context.Context) (*Report, error) {
 
 // settle fills in what all kinds of load have in common.
 func (r *runner) settle(report *Report, before, joined, after sample) {
-	report.Connect, report.Heartbeats, report.LateBy = r.connect.spread(), r.heartbeat.spread(), r.late.spread()
+	report.Connect, report.Heartbeats, report.LateBy = r.connect.Spread(), r.heartbeat.Spread(), r.late.Spread()
 	report.Failures = r.failures.list()
 	if r.server.pid == 0 {
 		return

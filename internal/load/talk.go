@@ -24,7 +24,7 @@ type talk struct {
 	audience []int    // by room: how many were joined when the sending began
 	hearing  []bool   // by connection: it is one of these
 	result   Messages
-	latency  histogram
+	latency  Histogram
 }
 
 // maxHeld is how many bytes may wait for the server before its sender pauses.
@@ -49,7 +49,7 @@ func newTalk(r *runner) *talk {
 	return t
 }
 
-func (t *talk) join(id int) (room int, key string) { return id / t.size, "" }
+func (t *talk) join(id int) (topic, payload []byte) { return t.runner.roomJoin(id/t.size, "") }
 
 func (t *talk) receive(c *conn, m message) bool {
 	s, ok := findStamp(m.data)
@@ -71,7 +71,7 @@ func (t *talk) receive(c *conn, m message) bool {
 	if t.hearing[c.id] {
 		t.result.Deliveries++
 		t.runner.progress.deliveries++
-		t.latency.add(m.at - s.sent)
+		t.latency.Add(m.at - s.sent)
 	}
 	return true
 }
@@ -92,7 +92,7 @@ func (t *talk) play(ctx context.Context, report *Report) error {
 		t.drain(ctx)
 	})
 	t.result.Lost = t.result.Expected - t.result.Deliveries
-	t.result.Latency = t.latency.spread()
+	t.result.Latency = t.latency.Spread()
 	report.Messages = &t.result
 	return err
 }
@@ -107,7 +107,7 @@ func (t *talk) schedule(start time.Duration) plan {
 	i := 0
 	return func(now time.Duration) (time.Duration, bool) {
 		for ; due(i) <= now; i++ {
-			t.runner.late.add(now - due(i))
+			t.runner.late.Add(now - due(i))
 			t.send(t.runner.conns[t.order[i%len(t.order)]], due(i))
 			if i%64 == 63 {
 				i++
