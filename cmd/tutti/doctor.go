@@ -31,7 +31,7 @@ var errSick = errors.New("something does not work")
 func (d *doctorCommand) Run(ctx context.Context, k *kong.Context) error {
 	settings, err := d.settings(ctx, k)
 	if err != nil {
-		return err
+		return finish(ctx, k, err)
 	}
 	report := doctor.Examine(ctx, settings, settings.SlotName(d.SlotSuffix))
 	if d.JSON {
@@ -102,11 +102,15 @@ var marks = map[doctor.Status]string{doctor.OK: "ok     ", doctor.Warning: "warn
 
 func (d *doctorCommand) print(r *doctor.Report) {
 	count := map[doctor.Status]int{}
+	wide := 0
+	for _, f := range r.Findings {
+		wide = max(wide, len(f.What))
+	}
 	for _, f := range r.Findings {
 		count[f.Status]++
-		fmt.Printf("%s  %-24s %s\n", marks[f.Status], f.What, f.Said)
+		fmt.Printf("%s  %-*s  %s\n", marks[f.Status], wide, f.What, f.Said)
 		if f.Cure != "" {
-			fmt.Printf("%s→ %s\n", strings.Repeat(" ", len(marks[f.Status])+2+24+1), f.Cure)
+			fmt.Printf("%s→ %s\n", strings.Repeat(" ", len(marks[f.Status])+2+wide+2), f.Cure)
 		}
 	}
 	switch {

@@ -18,12 +18,13 @@ type tenantCommand struct {
 	Place tenantPlace `embed:""`
 	JSON  bool        `help:"Print JSON."`
 
-	Add        tenantAdd        `cmd:"" help:"Add a tenant."`
-	List       tenantListing    `cmd:"" help:"List tenants."`
-	Show       tenantShow       `cmd:"" help:"Show what is known of a tenant, but for its secrets."`
-	Set        tenantSet        `cmd:"" help:"Change fields of a tenant."`
-	Remove     tenantRemove     `cmd:"" help:"Remove a tenant."`
-	Disconnect tenantDisconnect `cmd:"" help:"Disconnect clients of a tenant from a running server."`
+	Add         tenantAdd         `cmd:"" help:"Add a tenant."`
+	List        tenantListing     `cmd:"" help:"List tenants."`
+	Show        tenantShow        `cmd:"" help:"Show what is known of a tenant, but for its secrets."`
+	Set         tenantSet         `cmd:"" help:"Change fields of a tenant."`
+	Remove      tenantRemove      `cmd:"" help:"Remove a tenant."`
+	Disconnect  tenantDisconnect  `cmd:"" help:"Disconnect clients of a tenant from a running server."`
+	Reauthorize tenantReauthorize `cmd:"" help:"Have the policies of private channels asked again on a running server."`
 }
 
 // A tenantStore is where tenants are: a running server, or what a server keeps

@@ -114,15 +114,14 @@ func seenToChange(before, after tenantView, given givenFields) []string {
 	return changed
 }
 
-// disconnect disconnects the clients that who describes, and says how many.
-func (a *tenantAPI) disconnect(ctx context.Context, name string, who map[string]any) (int, error) {
+// clients has an operation done with the clients that who describes, and says
+// with how many; done is the field of the answer that has the number.
+func (a *tenantAPI) clients(ctx context.Context, name, operation, done string, who map[string]any) (int, error) {
 	var answer struct {
-		Data struct {
-			Disconnected int `json:"disconnected"`
-		} `json:"data"`
+		Data map[string]int `json:"data"`
 	}
-	err := a.call(ctx, http.MethodPost, tenantPath(name)+"/disconnect", who, &answer)
-	return answer.Data.Disconnected, err
+	err := a.call(ctx, http.MethodPost, tenantPath(name)+"/"+operation, who, &answer)
+	return answer.Data[done], err
 }
 
 // call sends a request with body as JSON, nil for none, and reads the answer to

@@ -53,7 +53,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var wrong faults
 	switch {
 	case errors.As(err, &refusal):
-		if refusal.Status >= http.StatusInternalServerError && refusal != errNoDisconnect {
+		if refusal.Status >= http.StatusInternalServerError && refusal != errCannot {
 			a.logFailure(r, refusal.Status, err)
 		}
 		if refusal == errOverloaded {

@@ -38,6 +38,9 @@ type Management struct {
 	// Disconnect disconnects clients of a tenant and returns how many. Nil: it
 	// cannot be done.
 	Disconnect func(ctx context.Context, id string, who Who) (int, error)
+	// Reauthorize has the policies of private channels asked again, and returns
+	// about how many channels. Nil: it cannot be done.
+	Reauthorize func(ctx context.Context, id string, who Who) (int, error)
 }
 
 // A Sealer encrypts what only the server itself may read.
@@ -59,10 +62,10 @@ type Health struct {
 const storePatience = 10 * time.Second
 
 var (
-	errNotFound     = &Refusal{http.StatusNotFound, "not found"}
-	errStoreDown    = &Refusal{http.StatusServiceUnavailable, "The store of the tenants gives no answer, please try again"}
-	errNotJSON      = &Refusal{http.StatusUnsupportedMediaType, "Unsupported Media Type. Use application/json"}
-	errNoDisconnect = &Refusal{http.StatusNotImplemented, "This server cannot disconnect single clients"}
+	errNotFound  = &Refusal{http.StatusNotFound, "not found"}
+	errStoreDown = &Refusal{http.StatusServiceUnavailable, "The store of the tenants gives no answer, please try again"}
+	errNotJSON   = &Refusal{http.StatusUnsupportedMediaType, "Unsupported Media Type. Use application/json"}
+	errCannot    = &Refusal{http.StatusNotImplemented, "This server cannot do that to single clients"}
 )
 
 // A registrar serves the tenants API.

@@ -53,26 +53,29 @@ func (g *registrar) healthOf(ctx context.Context, t *tutti.Tenant) Health {
 	return Health{Healthy: true, ConnectedCluster: g.Meters.Of(t.ExternalID).Users()}
 }
 
-// disconnect disconnects those clients of a tenant whom the body names.
-func (g *registrar) disconnect(w http.ResponseWriter, v *visit) error {
-	t, err := g.tenant(v)
-	if err != nil {
-		return err
+// clients does something with those clients of a tenant whom the body names, and
+// answers how many it was done with.
+func (g *registrar) clients(operation, done string, do func(context.Context, string, Who) (int, error)) func(http.ResponseWriter, *visit) error {
+	return func(w http.ResponseWriter, v *visit) error {
+		t, err := g.tenant(v)
+		if err != nil {
+			return err
+		}
+		who, err := readWho(v.Request)
+		if err != nil {
+			return err
+		}
+		if do == nil {
+			return errCannot
+		}
+		n, err := do(v.Context(), t.ExternalID, who)
+		if err != nil {
+			return fmt.Errorf("%s clients of tenant %q: %w", operation, t.ExternalID, err)
+		}
+		g.changed(v, operation, t.ExternalID, who.given())
+		answer(w, http.StatusOK, map[string]any{"data": map[string]int{done: n}})
+		return nil
 	}
-	who, err := readWho(v.Request)
-	if err != nil {
-		return err
-	}
-	if g.Disconnect == nil {
-		return errNoDisconnect
-	}
-	n, err := g.Disconnect(v.Context(), t.ExternalID, who)
-	if err != nil {
-		return fmt.Errorf("disconnect clients of tenant %q: %w", t.ExternalID, err)
-	}
-	g.changed(v, "disconnect", t.ExternalID, who.given())
-	answer(w, http.StatusOK, map[string]any{"data": map[string]int{"disconnected": n}})
-	return nil
 }
 
 // given names what it says.

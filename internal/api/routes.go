@@ -67,7 +67,8 @@ func (g *registrar) routes() []route {
 		{method: "POST", path: one + "/reload", serve: g.open(g.operation("reload", g.Reload))},
 		{method: "POST", path: one + "/shutdown", serve: g.open(g.operation("shutdown", g.Shutdown))},
 		{method: "GET", path: one + "/health", serve: g.open(g.health)},
-		{method: "POST", path: one + "/disconnect", serve: g.open(g.disconnect)},
+		{method: "POST", path: one + "/disconnect", serve: g.open(g.clients("disconnect", "disconnected", g.Disconnect))},
+		{method: "POST", path: one + "/reauthorize", serve: g.open(g.clients("reauthorize", "reauthorized", g.Reauthorize))},
 	}
 	for i := range list {
 		list[i].gateway = true

@@ -74,11 +74,31 @@ func (a *App) management() *api.Management {
 		Disconnect: func(ctx context.Context, id string, who api.Who) (int, error) {
 			return a.sockets.Expel(ctx, id, channel.Who(who))
 		},
+		Reauthorize: func(ctx context.Context, id string, who api.Who) (int, error) {
+			return a.sockets.Reauthorize(ctx, id, channel.Who(who))
+		},
+		Health: func(_ context.Context, t *tutti.Tenant) api.Health { return a.health(t) },
+		Shutdown: func(_ context.Context, id string) error {
+			a.feeds.Restart(id)
+			return nil
+		},
 	}
 	if a.cipher != nil {
 		m.Sealer = a.cipher
 	}
 	return m
+}
+
+// health says how a tenant is. One that has clients wants its database read, if it
+// has one.
+func (a *App) health(t *tutti.Tenant) api.Health {
+	users := a.meters.Of(t.ExternalID).Users()
+	_, wanted, _ := tenant.Database(t)
+	live := a.feeds.Live(t.ExternalID)
+	return api.Health{
+		Healthy: users == 0 || !wanted || live, DBConnected: live, ReplicationConnected: live,
+		ConnectedCluster: users, Region: a.config.Region, Node: a.config.AppName,
+	}
 }
 
 // A writeCheck asks the databases whether requests may write.
