@@ -132,7 +132,7 @@ func (a *App) defaultTenant() string {
 
 // tenantChanged passes on that a tenant is not as it was.
 func (a *App) tenantChanged(id string, before, after *tutti.Tenant) {
-	a.feeds.TenantChanged(id, after)
+	a.feeds.TenantChanged(id, before, after)
 	a.databases.TenantChanged(id, after)
 	if tenant.Disconnects(before, after) {
 		a.log.Info("tenant changed, its clients are disconnected", "tenant", id)

@@ -19,6 +19,10 @@ import (
 // schemas and functions.
 const catalogAge = 30 * time.Second
 
+// maxKnown is how many tables of the stream are remembered; forgetting them costs
+// one more reading.
+const maxKnown = 10_000
+
 // A catalog is the published tables, as each role of the tenant's subscribers
 // sees them.
 type catalog struct {
@@ -101,19 +105,24 @@ func (r *reader) refresh(ctx context.Context) error {
 		return err
 	}
 	before := r.catalog
+	next := plans{}
 	r.catalog = &catalog{read: read, roles: map[string]*role{}, known: map[*tutti.Table]bool{}, views: map[viewKey]*changes.View{}}
 	for name := range names {
-		r.catalog.roles[name] = r.convert(all, all.Roles[name])
+		r.catalog.roles[name] = r.convert(all, all.Roles[name], next)
 	}
+	r.plans = next
+	next.forget(r.viewers)
 	if before == nil {
 		return nil
 	}
-	r.catalog.known = before.known // it is no older than the one before
+	if len(before.known) < maxKnown {
+		r.catalog.known = before.known // it is no older than the one before
+	}
 	return r.rebind(ctx, before)
 }
 
 // convert returns the published tables as a role sees them.
-func (r *reader) convert(all *postgres.Catalog, from *postgres.Role) *role {
+func (r *reader) convert(all *postgres.Catalog, from *postgres.Role, next plans) *role {
 	if from == nil {
 		return nil
 	}
@@ -137,7 +146,7 @@ func (r *reader) convert(all *postgres.Catalog, from *postgres.Role) *role {
 		}
 		rel.readable = readableKey(rel.Relation)
 		if !rel.exempt {
-			rel.plan = r.plans.read(t, &rights)
+			rel.plan = next.read(r.plans, t, &rights)
 		}
 		for _, i := range rights.Policies {
 			p := &t.Policies[i]

@@ -78,7 +78,7 @@ func TestTablesThatAreAltered(t *testing.T) {
 			{do: []string{
 				"ALTER PUBLICATION supabase_realtime DROP TABLE papers", "INSERT INTO papers VALUES (2, 'b')",
 				"ALTER PUBLICATION supabase_realtime ADD TABLE papers", "INSERT INTO papers VALUES (3, 'c')",
-			}, hears: `{"id":3,"owner":null,"title":"c"}`},
+			}, told: anything, hears: `{"id":3,"owner":null,"title":"c"}`},
 		}},
 		"row-level security is turned on and off": {scenes: []scene{
 			{do: []string{
@@ -99,7 +99,7 @@ func TestTablesThatAreAltered(t *testing.T) {
 			{do: []string{"GRANT SELECT (title) ON papers TO anon", "INSERT INTO papers VALUES (3, 'c')"}, hears: `{"id":3,"owner":null,"title":"c"}`},
 		}},
 		"the right to the column of a filter is taken and given": {entry: `{"event":"*","schema":"public","table":"papers","filter":"title=eq.b"}`, scenes: []scene{
-			{do: []string{"REVOKE SELECT ON papers FROM anon; GRANT SELECT (id, owner) ON papers TO anon", "INSERT INTO papers VALUES (2, 'b')"}, told: refused},
+			{do: []string{"REVOKE SELECT ON papers FROM anon; GRANT SELECT (id, owner) ON papers TO anon", "INSERT INTO papers VALUES (2, 'x')"}, told: refused},
 			{do: []string{"GRANT SELECT (title) ON papers TO anon", "INSERT INTO papers VALUES (3, 'c')"}, told: admission},
 			{do: []string{"INSERT INTO papers VALUES (4, 'b')"}, hears: `{"id":4,"owner":null,"title":"b"}`},
 		}},

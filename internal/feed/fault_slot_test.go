@@ -42,9 +42,11 @@ func TestASlotThatIsDroppedByHand(t *testing.T) {
 	dsn := postmastertest.Database(t)
 	psql(t, open(t, dsn), table)
 	n := newNode(t, dsn, nil)
-	w := n.witnessing("anon", notesEntry)
+	w, e := n.witnessing("anon", notesEntry), n.hearing("anon", notesEntry)
 	w.note(t, dsn, 1)
 	dropSlot(t, dsn, n.slotName())
+	e.await("error: Changes were lost: ReplicationSlotLost")
+	e.await("ok: Subscribed to PostgreSQL")
 	until(t, "it is subscribed again", func() bool { return w.times(subscribed+"` is delivered") == 1 && w.times("ok: "+subscribed) == 2 })
 	w.note(t, dsn, 2)
 	told := w.told()
@@ -171,4 +173,45 @@ func TestADatabaseThatComesAndGoes(t *testing.T) {
 	compare(t, "anon", w.heard(), []string{"INSERT notes 1", "INSERT notes 2"})
 	n.stop()
 	drop()
+}
+
+// Who subscribes right after a table was made must not be told that it is not
+// there.
+func TestTablesThatWereMadeAMomentAgo(t *testing.T) {
+	t.Parallel()
+	dsn := postmastertest.Database(t)
+	db := open(t, dsn)
+	psql(t, db, table)
+	n := newNode(t, dsn, nil)
+	n.witnessing("anon", notesEntry)
+	for i := range 5 {
+		name := fmt.Sprint("made", i)
+		psql(t, db, fmt.Sprintf("CREATE TABLE %s (id int PRIMARY KEY); GRANT ALL ON %[1]s TO anon; ALTER PUBLICATION supabase_realtime ADD TABLE %[1]s", name))
+		w := n.witnessing("anon", `[{"event":"*","schema":"public","table":"`+name+`"}]`)
+		if told := w.told(); len(told) != 1 {
+			t.Errorf("told %q", told)
+		}
+	}
+}
+
+// Settings with which nothing can be opened are told once, and can be mended.
+func TestSettingsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	dsn := postmastertest.Database(t)
+	psql(t, open(t, dsn), table)
+	n := newNode(t, dsn, map[string]any{"ssl_enforced": true, "ssl_ca_cert": "none"})
+	var all []*witness
+	for range 5 {
+		w := n.witness("anon", notesEntry)
+		until(t, "told", func() bool { return w.times("DatabaseSettingsInvalid") > 0 })
+		all = append(all, w)
+	}
+	n.TenantChanged("acme", n.tenant, tenantOf(t, dsn, nil))
+	for i, w := range all {
+		until(t, "all is well", func() bool { return w.times("ok: "+subscribed) == 1 })
+		if told := w.told(); len(told) != 2 {
+			t.Errorf("%d was told %q", i, told)
+		}
+	}
+	all[0].note(t, dsn, 1)
 }

@@ -82,7 +82,7 @@ func (s *storm) write(ctx context.Context, writer int) {
 			err = s.transact(ctx, conn, random, writer, seed)
 			select {
 			case <-ctx.Done():
-			case <-time.After(60 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 		if conn != nil {
@@ -172,14 +172,14 @@ func TestAStormOfWritesWithOutages(t *testing.T) {
 		"nothing happens": func(testing.TB, string, *proxy) { repeat(1, time.Second, func(int) {}) },
 		"the stream is ended again and again": func(t testing.TB, dsn string, _ *proxy) {
 			conn := open(t, dsn)
-			repeat(15, 150*time.Millisecond, func(int) { terminate(t, conn, sender) })
+			repeat(10, 150*time.Millisecond, func(int) { terminate(t, conn, sender) })
 		},
 		"the checks are ended again and again": func(t testing.TB, dsn string, _ *proxy) {
 			conn := open(t, dsn)
-			repeat(60, 30*time.Millisecond, func(int) { terminate(t, conn, checker) })
+			repeat(40, 30*time.Millisecond, func(int) { terminate(t, conn, checker) })
 		},
 		"all connections are cut": func(_ testing.TB, _ string, p *proxy) {
-			repeat(15, 100*time.Millisecond, func(int) { p.cut() })
+			repeat(12, 100*time.Millisecond, func(int) { p.cut() })
 		},
 		"the network is silent": func(_ testing.TB, _ string, p *proxy) {
 			repeat(1, 300*time.Millisecond, func(int) {})

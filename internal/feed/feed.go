@@ -156,25 +156,41 @@ func (f *Feeds) Unsubscribe(s *changes.Subscriber) {
 	f.order(s.Tenant, false, order{kind: unsubscribe, subscriber: s})
 }
 
+// Live reports whether the changes of a tenant's database are read right now.
+func (f *Feeds) Live(tenantID string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.readers[tenantID]
+	return r != nil && r.reading.Load()
+}
+
+// Restart has a tenant's database read anew, over a new connection. Nothing is
+// lost by it.
+func (f *Feeds) Restart(tenantID string) { f.order(tenantID, false, order{kind: restart}) }
+
 // TenantChanged is told of every change of a tenant; after is nil when it was
 // deleted. Limits are taken over at once. Another database is another feed, for
-// the same subscribers; the slot in the old one is dropped.
-func (f *Feeds) TenantChanged(id string, after *tutti.Tenant) {
-	if after == nil {
-		f.order(id, false, order{kind: remove})
+// the same subscribers; the slot in the old one is dropped. So is that of a
+// tenant which is gone, whoever read it.
+func (f *Feeds) TenantChanged(id string, before, after *tutti.Tenant) {
+	if after != nil {
+		settings, found, err := tenant.Database(after)
+		if err != nil {
+			f.Log.Error("settings of a tenant's database are wrong, those before stay in force",
+				"code", "DatabaseSettingsInvalid", "tenant", id, "err", err)
+			return
+		}
+		if found {
+			f.order(id, false, order{kind: change, tenant: after, settings: settings})
+			return
+		}
+	}
+	if before == nil {
 		return
 	}
-	settings, found, err := tenant.Database(after)
-	if err != nil {
-		f.Log.Error("settings of a tenant's database are wrong, those before stay in force",
-			"code", "DatabaseSettingsInvalid", "tenant", id, "err", err)
-		return
+	if settings, found, err := tenant.Database(before); found && err == nil {
+		f.order(id, true, order{kind: remove, settings: settings})
 	}
-	if !found {
-		f.order(id, false, order{kind: remove})
-		return
-	}
-	f.order(id, false, order{kind: change, tenant: after, settings: settings})
 }
 
 // order gives the reader of a tenant something to do. Without a reader there is

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -180,7 +181,7 @@ func (h *handout) place(s *subscription, t *target, view *changes.View, c *tutti
 		for _, p := range s.placed {
 			if p.view == view {
 				d := &p.parcel.deliveries[p.at]
-				d.ids = append(d.ids[:len(d.ids):len(d.ids)], t.ids[0])
+				d.ids = append(slices.Clip(d.ids), t.ids[0])
 				return
 			}
 		}
@@ -302,10 +303,8 @@ func (rel *relation) touches(c *tutti.Change) bool {
 		if rel.whole {
 			return true
 		}
-		for _, name := range rel.policy {
-			if name == c.Table.Columns[i].Name {
-				return true
-			}
+		if slices.Contains(rel.policy, c.Table.Columns[i].Name) {
+			return true
 		}
 	}
 	return false

@@ -19,6 +19,7 @@ const (
 	unsubscribe
 	await
 	change // of the tenant
+	restart
 	remove // the tenant is gone
 )
 
@@ -52,7 +53,7 @@ func (b *inbox) put(o order) {
 	defer b.mu.Unlock()
 	b.orders = append(b.orders, o)
 	ring(b.bell)
-	if o.kind == change || o.kind == remove {
+	if o.kind == change || o.kind == restart || o.kind == remove {
 		ring(b.hurry)
 	}
 }
@@ -79,4 +80,15 @@ func (b *inbox) idle() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !slices.ContainsFunc(b.orders, func(o order) bool { return o.tenant != nil })
+}
+
+// condemned takes the order to end, where that is all that a reader has to do.
+func (b *inbox) condemned() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.orders) != 1 || b.orders[0].kind != remove {
+		return false
+	}
+	b.orders = nil
+	return true
 }

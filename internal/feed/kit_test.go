@@ -3,9 +3,10 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
-	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,10 @@ import (
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(postmastertest.With(m)) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // most wait for a database, or for an outage to end; a flag of go test has its say
+	goleak.VerifyTestMain(postmastertest.With(m))
+}
 
 // patience is for what takes milliseconds.
 const patience = 30 * time.Second
@@ -102,8 +106,7 @@ func newNode(t testing.TB, dsn string, settings map[string]any) *node {
 }
 
 func logTo(t testing.TB) *slog.Logger {
-	var w io.Writer = t.Output()
-	return slog.New(slog.NewTextHandler(w, nil))
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
 // tenantOf returns a tenant with a database and no limit to speak of.
@@ -117,9 +120,7 @@ func tenantOf(t testing.TB, dsn string, more map[string]any) *tutti.Tenant {
 		"db_host": c.Host, "db_port": float64(c.Port), "db_name": c.Database, "db_user": c.User, "db_password": c.Password,
 		"ssl_enforced": false, "slot_name": "slot_" + strings.ReplaceAll(c.Database, "-", "_"),
 	}
-	for name, v := range more {
-		settings[name] = v
-	}
+	maps.Copy(settings, more)
 	return &tutti.Tenant{
 		ExternalID: "acme", MaxEventsPerSecond: 1 << 30, MaxPayloadSizeKB: 100,
 		Extensions: []tutti.TenantExtension{tenant.CompleteExtension(tutti.TenantExtension{Type: tenant.DatabaseExtension, Settings: settings})},

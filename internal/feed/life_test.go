@@ -53,7 +53,7 @@ func TestATenantThatIsDeleted(t *testing.T) {
 	n.Enter(n.tenant)
 	w, other := n.witnessing("anon", notesEntry), n.witnessing("authenticated", notesEntry)
 	w.note(t, dsn, 1)
-	n.TenantChanged("acme", nil)
+	n.TenantChanged("acme", n.tenant, nil)
 	n.Unsubscribe(other.Subscriber) // its sockets are closed, too
 	n.Leave("acme")
 	until(t, "told", func() bool { return w.times(gone) == 1 })
@@ -62,7 +62,7 @@ func TestATenantThatIsDeleted(t *testing.T) {
 
 	// It is made again while it is being deleted.
 	first := n.witnessing("anon", notesEntry)
-	n.TenantChanged("acme", nil)
+	n.TenantChanged("acme", n.tenant, nil)
 	again := n.witnessing("anon", notesEntry)
 	again.note(t, dsn, 2)
 	if first.times(gone) != 1 || again.times("error") != 0 {
@@ -82,7 +82,7 @@ func TestATenantWithAnotherDatabase(t *testing.T) {
 	n := newNode(t, before, nil)
 	w := n.witnessing("anon", notesEntry)
 	w.note(t, before, 1)
-	n.TenantChanged("acme", n.with(after, nil))
+	n.TenantChanged("acme", n.tenant, n.with(after, nil))
 	until(t, "it is subscribed there", func() bool { return w.times(subscribed) == 2 })
 	until(t, "the slot in the first is dropped", func() bool { return slots(t, dbs, n.slotName()) == 0 })
 	psql(t, dbs, "INSERT INTO notes (id) VALUES (2)")
@@ -100,7 +100,7 @@ func TestSettingsThatChange(t *testing.T) {
 		slot := value[string](t, db, "SELECT coalesce(max(restart_lsn), '0/0')::text FROM pg_replication_slots WHERE slot_name = $1", n.slotName())
 		repeat(10, 100*time.Millisecond, func(i int) {
 			terminate(t, db, checker)
-			n.TenantChanged("acme", n.with(dsn, map[string]any{"retention_hours": float64(i%5 + 1)}))
+			n.TenantChanged("acme", n.tenant, n.with(dsn, map[string]any{"retention_hours": float64(i%5 + 1)}))
 		})
 		if slots(t, db, n.slotName()) != 1 {
 			t.Errorf("the slot of %s is gone", slot)
@@ -161,7 +161,7 @@ func TestManyComeAndGo(t *testing.T) {
 	psql(t, db, guarded)
 	n := newNode(t, dsn, nil)
 	stays := n.witnessing("service_role", notesEntry)
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	defer stop()
 	var coming sync.WaitGroup
 	for i := range 8 {
@@ -181,7 +181,7 @@ func TestManyComeAndGo(t *testing.T) {
 				case k == 18:
 					changed := n.with(dsn, map[string]any{"replay_limit": float64(1 + random.IntN(3))})
 					changed.MaxEventsPerSecond = 1<<30 + random.IntN(10)
-					n.TenantChanged("acme", changed)
+					n.TenantChanged("acme", n.tenant, changed)
 				case k == 19:
 					if n.Enter(n.tenant) {
 						n.Leave("acme")
@@ -214,4 +214,21 @@ func TestManyComeAndGo(t *testing.T) {
 	if subscriptions, viewers, pending, members := r.left(); subscriptions != 1 || viewers != 1 || pending != 0 || members != 1 {
 		t.Errorf("%d subscriptions, %d viewers, %d pending and %d in the index are left", subscriptions, viewers, pending, members)
 	}
+}
+
+func TestADeletedTenantsSlotIsDroppedWhoeverReadIt(t *testing.T) {
+	t.Parallel()
+	dsn := postmastertest.Database(t)
+	db := open(t, dsn)
+	psql(t, db, table)
+	first := newNode(t, dsn, nil)
+	first.hearing("anon", `[{"event":"*","schema":"public","table":"notes"}]`)
+	first.stop()
+	slot := first.slotName()
+	if slots(t, db, slot) != 1 {
+		t.Fatal("a node that stopped left no slot")
+	}
+	second := newNode(t, dsn, nil)
+	second.TenantChanged("acme", second.tenant, nil)
+	until(t, "the slot is gone", func() bool { return slots(t, db, slot) == 0 })
 }

@@ -42,7 +42,7 @@ func TestALimitOfEvents(t *testing.T) {
 	// More of the limit is in force at once, and disturbs nobody.
 	raised := limited
 	raised.MaxEventsPerSecond = 1 << 20
-	n.TenantChanged("acme", &raised)
+	n.TenantChanged("acme", n.tenant, &raised)
 	until(t, "more comes", func() bool {
 		psql(t, db, "INSERT INTO notes SELECT 1 + max(id), 'c' FROM notes")
 		return len(w.heard()) > 2000
@@ -100,7 +100,7 @@ func TestATransactionThatIsLargerThanTheMemory(t *testing.T) {
 		most  int64 // bytes
 	}{
 		"of many rows":  {200_000, 10, 120 << 20},
-		"of large rows": {1500, 200_000, 120 << 20},
+		"of large rows": {500, 200_000, 60 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dsn := postmastertest.Database(t)

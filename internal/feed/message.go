@@ -179,7 +179,7 @@ func (r *reader) stream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.source.Publications = []string{r.settings.Publication}
+		r.source.Publications = []string{r.place.Publication}
 		if prepared {
 			r.source.Publications = append(r.source.Publications, postgres.MessagesPublication)
 		}

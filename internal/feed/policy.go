@@ -16,8 +16,9 @@ import (
 type plans map[string]*rls.Plan
 
 // read returns the plan of the policies of a table that apply to a role, nil when
-// there is none: then the database is asked about each row.
-func (p plans) read(t *postgres.Relation, rights *postgres.Privilege) *rls.Plan {
+// there is none: then the database is asked about each row. Before is the plans
+// of the last catalog.
+func (p plans) read(before plans, t *postgres.Relation, rights *postgres.Privilege) *rls.Plan {
 	policies := make([]rls.Policy, len(rights.Policies))
 	for i, at := range rights.Policies {
 		policies[i] = readable(&t.Policies[at])
@@ -36,10 +37,29 @@ func (p plans) read(t *postgres.Relation, rights *postgres.Privilege) *rls.Plan 
 	}
 	plan, known := p[key.String()]
 	if !known {
-		plan, _ = rls.Read(policies, columns)
-		p[key.String()] = plan
+		plan, known = before[key.String()]
 	}
+	if !known {
+		plan, _ = rls.Read(policies, columns)
+	}
+	p[key.String()] = plan
 	return plan
+}
+
+// forget drops what viewers know for plans that are no more.
+func (p plans) forget(viewers map[identity]*viewer) {
+	used := map[*rls.Plan]bool{}
+	for _, plan := range p {
+		used[plan] = true
+	}
+	for _, v := range viewers {
+		for plan := range v.judges {
+			if !used[plan] {
+				delete(v.judges, plan)
+			}
+		}
+		v.plan, v.judge = nil, nil
+	}
 }
 
 // readable returns a policy in the words of rls.

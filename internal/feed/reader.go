@@ -24,6 +24,8 @@ type reader struct {
 	inbox  inbox
 	landed chan struct{} // rings when loops have handed something out
 
+	reading atomic.Bool // the stream is live
+
 	settings tutti.Database
 	place    tutti.Database // whose stream source is
 	owner    *tutti.Tenant
@@ -45,12 +47,12 @@ type reader struct {
 	prepared  atomic.Bool
 	published int // bytes of messages that the loops were not asked about yet
 	queue     *queue
-	waiting   []item   // taken from the queue and not worked on
-	handed    int      // changes of waiting that were handed out, when that was interrupted
-	judging   int      // items of waiting that are worked on
-	visible   snapshot // what could be seen when that was asked last
-	announced int      // changes of waiting up to which messages were published
-	live      bool     // every change that commits from now on will be read
+	waiting   []item            // taken from the queue and not worked on
+	handed    int               // changes of waiting that were handed out, when that was interrupted
+	judging   int               // items of waiting that are worked on
+	visible   postgres.Snapshot // what could be seen when that was asked last
+	announced int               // changes of waiting up to which messages were published
+	live      bool              // every change that commits from now on will be read
 	failure   *wal.Failure
 	catalog   *catalog
 	plans     plans
@@ -67,6 +69,7 @@ var (
 	errIdle          = errors.New("nobody subscribes")
 	errPrepared      = errors.New("the database has what messages need, now")
 	errUnprepared    = errors.New("what messages need is gone")
+	errRestart       = errors.New("somebody wants it to begin anew")
 	errInterrupted   = errors.New("there are urgent orders")
 )
 
@@ -91,6 +94,12 @@ func newReader(f *Feeds, id string, settings tutti.Database) *reader {
 // run reads the tenant's database, and the one that takes its place, until the
 // context ends, the tenant is gone or nobody subscribes any more.
 func (r *reader) run(ctx context.Context) {
+	if r.inbox.condemned() { // it was made to drop what another left
+		r.drop(ctx, r.settings)
+		if r.feeds.retire(r) {
+			return
+		}
+	}
 	for {
 		settings := r.settings
 		err := r.serve(ctx)
@@ -113,7 +122,7 @@ func (r *reader) run(ctx context.Context) {
 			if elsewhere(settings, r.settings) {
 				r.drop(ctx, settings)
 			}
-		case errors.Is(err, errPrepared):
+		case errors.Is(err, errPrepared), errors.Is(err, errRestart):
 		case err != nil:
 			r.log.Error("feed ended and begins anew", "code", "FeedFailed", "err", err)
 		}
@@ -220,6 +229,7 @@ func elsewhere(a, b tutti.Database) bool {
 func (r *reader) begin() {
 	same := r.source != nil && !elsewhere(r.place, r.settings)
 	r.place, r.live, r.looked = r.settings, false, time.Now()
+	r.reading.Store(false)
 	if same {
 		r.source.Config, r.source.Catalog = r.db.Replication(), r.db
 		r.source.Publications = []string{r.settings.Publication}
@@ -227,7 +237,7 @@ func (r *reader) begin() {
 	}
 	r.queue = newQueue()
 	r.waiting, r.flights, r.published, r.handed, r.announced = nil, nil, 0, 0, 0
-	r.failure, r.catalog, r.visible = nil, nil, snapshot{}
+	r.failure, r.catalog, r.visible = nil, nil, postgres.Snapshot{}
 	for _, s := range r.subscriptions {
 		r.suspend(s)
 	}
@@ -346,10 +356,12 @@ func (r *reader) note(s wal.State) {
 	switch s := s.(type) {
 	case wal.Live:
 		r.live, r.failure = true, nil
+		r.reading.Store(true)
 		r.log.Info("feed is live", "slot", r.source.Slot, "since", wal.FormatLSN(s.Since))
 		r.acknowledge()
 	case wal.Down:
 		r.live = false
+		r.reading.Store(false)
 		if r.failure == nil || r.failure.Code != s.Failure.Code {
 			r.log.Warn("feed is down", "code", s.Failure.Code, "err", s.Failure)
 		}
