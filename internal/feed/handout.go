@@ -147,9 +147,8 @@ func (r *reader) handOut(b *batch) {
 			case limited:
 				s.dropped++
 			default:
-				c := hit.relation.masked(b.changes[at])
-				view := hit.target.view(hit.relation, c.Table, views)
-				h.place(s, hit.target, view, c, b.committed[at])
+				view := hit.target.view(hit.relation, b.changes[at].Table, views)
+				h.place(hit, view, b.changes[at], b.committed[at])
 				delivered++
 			}
 		}
@@ -172,7 +171,9 @@ func (h *hit) visible() bool {
 
 // place adds a delivery, or another id to one that is there: a channel gets a
 // change once for each select.
-func (h *handout) place(s *subscription, t *target, view *changes.View, c *tutti.Change, committed time.Time) {
+func (h *handout) place(hit *hit, view *changes.View, c *tutti.Change, committed time.Time) {
+	t := hit.target
+	s := t.subscription
 	single := len(s.wishes) == 1
 	if !single {
 		if s.change != h.change {
@@ -192,7 +193,7 @@ func (h *handout) place(s *subscription, t *target, view *changes.View, c *tutti
 		p = &parcel{flight: h.flight, reader: h.reader}
 		h.parcels[s.Loop] = p
 	}
-	row := h.row(s.Loop, view, c, committed)
+	row := h.row(s.Loop, hit.relation, view, c, committed)
 	if !single {
 		s.placed = append(s.placed, placed{view, p, len(p.deliveries)})
 	}
@@ -200,7 +201,7 @@ func (h *handout) place(s *subscription, t *target, view *changes.View, c *tutti
 }
 
 // row returns the change as written for a view, for one loop.
-func (h *handout) row(loop int, view *changes.View, c *tutti.Change, committed time.Time) *changes.Row {
+func (h *handout) row(loop int, rel *relation, view *changes.View, c *tutti.Change, committed time.Time) *changes.Row {
 	var w *written
 	for i := range h.written {
 		if h.written[i].view == view {
@@ -210,7 +211,7 @@ func (h *handout) row(loop int, view *changes.View, c *tutti.Change, committed t
 	if w == nil {
 		large := changes.Size(c) > h.settings.MaxChange
 		h.written = append(h.written, written{
-			view: view, data: view.Append(nil, c, committed, large), rows: make([]*changes.Row, len(h.parcels)),
+			view: view, data: view.Append(nil, rel.masked(c), committed, large), rows: make([]*changes.Row, len(h.parcels)),
 		})
 		w = &h.written[len(h.written)-1]
 	}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { baseURL, keyInFragment } from './address'
+import { baseURL, keyInFragment, tokenInFragment } from './address'
 
 describe('baseURL', () => {
   const cases: Record<string, [string, string | null]> = {
@@ -20,4 +20,9 @@ describe('keyInFragment', () => {
   test('finds the key', () => expect(keyInFragment('#key=a.b-c_d')).toBe('a.b-c_d'))
   test('finds it among others', () => expect(keyInFragment('#x=1&key=k')).toBe('k'))
   test('knows when there is none', () => expect(keyInFragment('#key=')).toBeNull())
+})
+
+test('tokenInFragment finds the token beside the key', () => {
+  expect(tokenInFragment('#key=k&token=a.b.c')).toBe('a.b.c')
+  expect(tokenInFragment('#key=k')).toBeNull()
 })

@@ -21,5 +21,14 @@ export function baseURL(typed: string): string | null {
 
 /** Takes the key out of a fragment such as "#key=abc". */
 export function keyInFragment(fragment: string): string | null {
-  return new URLSearchParams(fragment.replace(/^#/, '')).get('key') || null
+  return partOfFragment(fragment, 'key')
+}
+
+/** Takes the user's token out of a fragment such as "#key=abc&token=def". */
+export function tokenInFragment(fragment: string): string | null {
+  return partOfFragment(fragment, 'token')
+}
+
+function partOfFragment(fragment: string, name: string): string | null {
+  return new URLSearchParams(fragment.replace(/^#/, '')).get(name) || null
 }

@@ -2,7 +2,8 @@
 
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { find, make } from './dom'
-import { Room, type RoomOptions, type RoomState, type RoomWatcher } from './room'
+import type { RoomOptions } from './options'
+import { Room, type RoomState, type RoomWatcher } from './room'
 
 const words: Record<RoomState, string> = {
   offline: 'not joined',
@@ -31,15 +32,21 @@ export class Channels {
         watch.state(room)
       },
     }
-    find<HTMLFormElement>('join-form').addEventListener('submit', (submit) => {
-      submit.preventDefault()
-      void this.join(typedOptions())
-    })
     this.#draw()
   }
 
   get empty(): boolean {
     return this.#rooms.size === 0
+  }
+
+  /** How many topics are joined now. */
+  get joined(): number {
+    return [...this.#rooms.values()].filter((room) => room.state === 'joined').length
+  }
+
+  /** Whether any topic listens to changes. */
+  get listening(): boolean {
+    return [...this.#rooms.values()].some((room) => room.options.bindings.length > 0)
   }
 
   /** Joins a topic; one of the same name is left first, for its options may differ. */
@@ -92,12 +99,13 @@ export class Channels {
   }
 
   #row(room: Room): HTMLElement {
-    const { name, isPrivate } = room.options
+    const { name, isPrivate, bindings } = room.options
     const choose = make(
       'button',
       { type: 'button', class: 'choose', 'data-testid': `select-${name}`, 'aria-pressed': String(room === this.selected) },
       make('span', { class: 'name' }, name),
       ...(isPrivate ? [make('span', { class: 'badge' }, 'private')] : []),
+      ...(bindings.length > 0 ? [make('span', { class: 'badge' }, 'changes')] : []),
       make('span', { class: 'state' }, words[room.state]),
     )
     choose.addEventListener('click', () => this.#choose(room))
@@ -111,17 +119,5 @@ export class Channels {
     leave.addEventListener('click', () => this.#leave(room))
     buttons.push(leave)
     return make('li', { 'data-testid': `channel-${name}`, 'data-state': room.state }, ...buttons)
-  }
-}
-
-function typedOptions(): RoomOptions {
-  const ticked = (testid: string) => find<HTMLInputElement>(testid).checked
-  return {
-    name: find<HTMLInputElement>('topic').value.trim(),
-    isPrivate: ticked('private'),
-    self: ticked('self'),
-    ack: ticked('ack'),
-    presence: ticked('presence'),
-    presenceKey: find<HTMLInputElement>('presence-key').value.trim(),
   }
 }

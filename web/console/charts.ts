@@ -1,4 +1,5 @@
-// Two small charts: how long heartbeats travel, and how many messages pass.
+// Small charts: how long heartbeats travel, how many messages pass, and the same
+// for changes of the database.
 
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
@@ -13,25 +14,51 @@ type Series = { label: string; color: string } // color is the name of a CSS var
 export class Charts {
   #trips: [number[], number[]] = [[], []]
   #rates: [number[], number[], number[]] = [[], [], []]
+  #changes: [number[], number[]] = [[], []]
+  #latencies: [number[], (number | null)[], (number | null)[]] = [[], [], []]
   #received = 0
   #sent = 0
+  #changed = 0
+  #took: number[] = [] // latencies of this second
   readonly #trip: uPlot
   readonly #rate: uPlot
+  readonly #change: uPlot
+  readonly #latency: uPlot
 
   constructor() {
-    this.#trip = chart(find('rtt-chart'), [{ label: 'round trip', color: '--in' }])
+    this.#trip = chart(find('rtt-chart'), [{ label: 'round trip', color: '--in' }], true)
     this.#rate = chart(find('rate-chart'), [
       { label: 'received', color: '--in' },
       { label: 'sent', color: '--out' },
-    ])
+    ], false)
+    this.#change = chart(find('changes-chart'), [{ label: 'changes', color: '--in' }], false)
+    this.#latency = chart(find('latency-chart'), [
+      { label: 'median', color: '--in' },
+      { label: 'worst', color: '--out' },
+    ], true)
     const now = Date.now() / 1000
-    for (let i = seconds; i > 0; i--) this.#second(now - i, 0, 0)
-    this.#rate.setData(this.#rates)
+    for (let i = seconds; i > 0; i--) {
+      push(this.#rates, now - i, 0, 0)
+      push(this.#changes, now - i, 0)
+      push(this.#latencies, now - i, null, null)
+    }
+    this.#draw()
     setInterval(() => this.#tick(), 1000)
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-      this.#trip.redraw()
-      this.#rate.redraw()
+      for (const plot of [this.#trip, this.#rate, this.#change, this.#latency]) plot.redraw()
     })
+  }
+
+  /** Counts a change; latency is in milliseconds, null when nobody knows. */
+  change(latency: number | null): void {
+    this.#changed++
+    // A negative one is the fault of a clock and would only confuse.
+    if (latency !== null && latency >= 0) this.#took.push(latency)
+  }
+
+  /** Shows the charts of changes, or hides them. */
+  showChanges(shown: boolean): void {
+    find('changes-charts').hidden = !shown
   }
 
   roundTrip(milliseconds: number): void {
@@ -52,19 +79,36 @@ export class Charts {
   }
 
   #tick(): void {
-    this.#second(Date.now() / 1000, this.#received, this.#sent)
+    const now = Date.now() / 1000
+    const took = this.#took.sort((a, b) => a - b)
+    const median = took[took.length >> 1] ?? null
+    const worst = took.at(-1) ?? null
+    push(this.#rates, now, this.#received, this.#sent)
+    push(this.#changes, now, this.#changed)
+    push(this.#latencies, now, median, worst)
     find('rate-value').textContent = `${this.#received} in, ${this.#sent} out`
-    this.#received = this.#sent = 0
-    if (!document.hidden) this.#rate.setData(this.#rates)
+    find('changes-value').textContent = String(this.#changed)
+    // The last that is known stays, for changes are often rare.
+    if (median !== null && worst !== null) find('latency-value').textContent = `${Math.round(median)} ms, ${Math.round(worst)} ms`
+    this.#received = this.#sent = this.#changed = 0
+    this.#took = []
+    if (!document.hidden) this.#draw()
   }
 
-  #second(at: number, received: number, sent: number): void {
-    const [times, ins, outs] = this.#rates
-    times.push(at)
-    ins.push(received)
-    outs.push(sent)
-    if (times.length > seconds) for (const column of this.#rates) column.shift()
+  #draw(): void {
+    this.#rate.setData(this.#rates)
+    if (find('changes-charts').hidden) return
+    this.#change.setData(this.#changes)
+    this.#latency.setData(this.#latencies)
   }
+}
+
+/** Appends a second to columns, and lets the oldest go. */
+function push(columns: (number | null)[][], ...values: (number | null)[]): void {
+  columns.forEach((column, i) => {
+    column.push(values[i] ?? null)
+    if (column.length > seconds) column.shift()
+  })
 }
 
 // Colours are asked for at each drawing, so that they follow the colour scheme.
@@ -72,7 +116,8 @@ function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 }
 
-function chart(place: HTMLElement, series: Series[]): uPlot {
+// Points show lone values, which a line between neighbours would not.
+function chart(place: HTMLElement, series: Series[], points: boolean): uPlot {
   const axis: uPlot.Axis = {
     stroke: () => color('--soft'),
     grid: { stroke: () => color('--line'), width: 1 },
@@ -101,7 +146,7 @@ function chart(place: HTMLElement, series: Series[]): uPlot {
             label,
             stroke: () => color(name),
             width: 2,
-            points: { show: series.length === 1, size: 5, fill: () => color(name) },
+            points: { show: points, size: 5, fill: () => color(name) },
           }),
         ),
       ],

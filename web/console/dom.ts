@@ -24,14 +24,35 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element
 }
 
+type Problem = { title: string; cause: string; cure: string; command?: string }
+
 /** Shows an explanation in its place, or hides the place when there is none. */
-export function showProblem(place: HTMLElement, problem: { title: string; cause: string; cure: string } | null): void {
+export function showProblem(place: HTMLElement, problem: Problem | null): void {
   // Told once, even if it happens again and again: screen readers announce it.
   if (problem && !place.hidden && place.firstChild?.textContent === problem.title) return
   place.hidden = problem === null
   place.replaceChildren()
   if (!problem) return
   place.append(make('strong', {}, problem.title), make('p', {}, problem.cause), make('p', {}, problem.cure))
+  if (problem.command) place.append(copyable(problem.command))
+}
+
+/** Makes a line or more of code with a button that copies it. */
+export function copyable(text: string): HTMLElement {
+  const code = make('code', {}, text)
+  return make('div', { class: 'copyable' }, code, copyButton(() => code.textContent ?? ''))
+}
+
+/** Makes a button that copies what text returns, and says whether it could. */
+export function copyButton(text: () => string, testid?: string): HTMLButtonElement {
+  const button = make('button', { type: 'button', class: 'small', 'data-testid': testid }, 'Copy')
+  let timer = 0
+  button.addEventListener('click', async () => {
+    button.textContent = (await copy(text())) ? 'Copied' : 'Not allowed'
+    clearTimeout(timer)
+    timer = window.setTimeout(() => (button.textContent = 'Copy'), 2000)
+  })
+  return button
 }
 
 /** The time of day with milliseconds, in 24 hours. */

@@ -1,8 +1,14 @@
 // What went wrong, in words: the cause and what to do about it. Pure.
 
-export type Explanation = { title: string; cause: string; cure: string }
+import { rowWords } from './rowwords'
 
-type Words = readonly [cause: string, cure: string]
+export type Explanation = { title: string; cause: string; cure: string; command?: string }
+
+type Words = readonly [cause: string, cure: string, command?: string]
+
+// As wide as a first try needs; whoever ships it narrows it.
+const readPolicy = `CREATE POLICY "may read" ON realtime.messages
+  FOR SELECT TO authenticated USING (true);`
 
 // The codes that begin a reason, as in "PrivateOnly: This project ...".
 const codes: Readonly<Record<string, Words>> = {
@@ -22,9 +28,10 @@ const codes: Readonly<Record<string, Words>> = {
   JwtSignerError: ['The tenant has no key that fits the token’s “alg” and “kid”.', 'Add the public key to jwt_jwks, or sign with an algorithm the tenant knows.'],
   Unauthorized: [
     'The policies on realtime.messages do not let this token read the topic.',
-    'Set a user token, or add a policy for SELECT on realtime.messages that allows its role and topic.',
+    'Set a user token, or add a policy for SELECT on realtime.messages that allows its role and topic. realtime.topic() is the topic in it.',
+    readPolicy,
   ],
-  UnableToReplayMessages: ['Old messages could not be replayed.', 'Replay needs a private topic and a whole number of milliseconds in “since”.'],
+  UnableToReplayMessages: ['Old messages could not be replayed.', 'Replay needs a private topic, a whole number of milliseconds in “since”, and a database that answers.'],
   RealtimeDisabledForTenant: ['The tenant is suspended.', 'Set suspend to false for the tenant.'],
   InvalidJoinPayload: ['The server did not understand the configuration of the join.', 'Compare the phx_join frame in the log with the documents of the protocol.'],
   UnknownErrorOnChannel: ['Something failed inside the server.', 'Look into the server’s log at this moment.'],
@@ -47,6 +54,8 @@ const texts: readonly (readonly [RegExp, Words])[] = [
   [/too many messages per second/i, ['All clients of the tenant together exchange more messages than it may, so the server closed the channel.', 'Send less, then join again, or raise max_events_per_second.']],
   [/track message size/i, ['The presence state is larger than the tenant may send.', 'Track less, or raise max_payload_size_in_kb.']],
   [/payload_size_exceeded/i, ['The payload is larger than the tenant may send.', 'Send less, or raise max_payload_size_in_kb.']],
+  [/unable to connect to the project database/i, ['The server cannot reach the tenant’s database, which private topics need.', 'Check that the database runs, then join again.']],
+  [/query was cancelled/i, ['The database stopped the policy check.', 'Look for slow policies and a short statement_timeout, then join again.']],
   [/server requested disconnect/i, ['The tenant’s secret or settings changed, so the server disconnected all its clients.', 'The client connects again by itself; it may need a new key.']],
   [/token has expired/i, codes.InvalidJWTToken!],
   [/fields `?role`? and `?exp`?/i, codes.InvalidJWTToken!],
@@ -62,12 +71,12 @@ const texts: readonly (readonly [RegExp, Words])[] = [
   [/timed? ?out/i, ['The server did not answer in time.', 'Check the connection and the server’s log; the client tries again by itself.']],
 ]
 
-/** Explains a reason in which the server refuses a join, a push or a handshake. */
+/** Explains a reason in which the server refuses a join, a push or a handshake, or what it says of changes. */
 export function explain(reason: string): Explanation {
   const code = /^(\w+): /.exec(reason)?.[1] ?? reason
-  const words = (Object.hasOwn(codes, code) ? codes[code] : undefined) ?? texts.find(([pattern]) => pattern.test(reason))?.[1]
-  const [cause, cure] = words ?? ['This page has no words for that reason.', 'Look at the frame in the log and into the server’s log.']
-  return { title: reason || 'No reason given', cause, cure }
+  const words = (Object.hasOwn(codes, code) ? codes[code] : undefined) ?? rowWords(reason) ?? texts.find(([pattern]) => pattern.test(reason))?.[1]
+  const [cause, cure, command] = words ?? ['This page has no words for that reason.', 'Look at the frame in the log and into the server’s log.']
+  return { title: reason || 'No reason given', cause, cure, ...(command && { command }) }
 }
 
 const closes: Readonly<Record<number, Words>> = {

@@ -4,7 +4,7 @@ import { clock, find, make } from './dom'
 import { Feed } from './feed'
 import { hex, pretty } from './frames'
 import { parse, type Format, type Parsed } from './payload'
-import type { Message, Room } from './room'
+import type { Message, MessageMeta, Room } from './room'
 
 const shown = 200
 
@@ -91,15 +91,18 @@ export class Messages {
 
 function row(message: Message): HTMLElement {
   const bytes = message.payload instanceof ArrayBuffer ? new Uint8Array(message.payload) : null
+  const { id, replayed, ...more } = (message.meta ?? {}) as MessageMeta
   const item = make(
     'li',
-    { 'data-testid': 'message', 'data-event': message.event },
+    { 'data-testid': 'message', 'data-event': message.event, 'data-replayed': replayed ? 'true' : undefined },
     make('time', {}, clock(message.at)),
     make('span', { class: 'event' }, message.event),
   )
   if (bytes) item.append(make('span', { class: 'badge' }, `${bytes.length} bytes`))
-  if (message.meta !== undefined) item.append(make('span', { class: 'badge', title: pretty(message.meta, 0) }, 'meta'))
+  if (replayed) item.append(make('span', { class: 'badge accent', title: 'Sent before this window joined' }, 'replayed'))
+  if (Object.keys(more).length > 0) item.append(make('span', { class: 'badge', title: pretty(more, 0) }, 'meta'))
   item.append(make('code', {}, bytes ? bytesInWords(bytes) : cut(pretty(message.payload, 0))))
+  if (id !== undefined) item.append(make('span', { class: 'message-id', 'data-testid': 'message-id' }, `id ${id}`))
   return item
 }
 

@@ -1,20 +1,16 @@
 // One topic that the developer wants to be in, whether or not it is joined now.
 
 import type { RealtimeChannel, SupabaseClient } from '@supabase/supabase-js'
+import { readChange, standing, type Change, type ChangePayload, type Notice, type Standing } from './change'
 import { explain, type Explanation } from './explain'
-
-export type RoomOptions = {
-  name: string
-  isPrivate: boolean
-  self: boolean // hear what we send
-  ack: boolean // the server confirms what we send
-  presence: boolean
-  presenceKey: string // "" lets the server choose
-}
+import { channelOptions, type RoomOptions } from './options'
 
 export type RoomState = 'offline' | 'joining' | 'joined' | 'error' | 'closed'
 
 export type Message = { at: number; event: string; payload: unknown; meta?: unknown }
+
+/** What the server says about a message that the database sent or kept. */
+export type MessageMeta = { id?: string; replayed?: boolean }
 
 export type Present = { key: string; states: Record<string, unknown>[] }
 
@@ -24,39 +20,49 @@ export type RoomWatcher = {
   state(room: Room): void
   message(room: Room, message: Message): void
   presence(room: Room): void
+  change(room: Room, change: Change): void
+  notice(room: Room, notice: Notice): void
 }
 
 const messagesKept = 200
+const changesKept = 200
+const noticesKept = 50
+
+type SystemPayload = { status?: string; message?: unknown; extension?: string }
 
 export class Room {
   readonly options: RoomOptions
   state: RoomState = 'offline'
   problem: Explanation | null = null
+  standing: Standing
   readonly messages: Message[] = []
+  readonly changes: Change[] = []
+  readonly notices: Notice[] = []
+  #latest: ChangePayload | null = null
   #channel: RealtimeChannel | null = null
   #tracked: Record<string, unknown> | null = null
   readonly #watch: RoomWatcher
 
   constructor(options: RoomOptions, watch: RoomWatcher) {
     this.options = options
+    this.standing = options.bindings.length > 0 ? 'waiting' : 'none'
     this.#watch = watch
   }
 
   /** Joins through this client; ends an earlier join. */
   join(client: SupabaseClient): void {
-    const { name, isPrivate, self, ack, presence, presenceKey } = this.options
-    const channel = client.channel(name, {
-      config: { private: isPrivate, broadcast: { self, ack }, presence: { key: presenceKey, enabled: presence } },
-    })
+    const { name, presence, bindings } = this.options
+    const channel = client.channel(name, channelOptions(this.options, Date.now()))
     this.#channel = channel
     this.#turn('joining', null)
     channel.on('broadcast', { event: '*' }, (message) => {
       this.#hear({ at: Date.now(), event: message.event, payload: message.payload, meta: message.meta })
     })
-    channel.on('system', {}, (notice: { status?: string; message?: unknown }) => {
-      if (notice.status === 'error') this.#turn(this.state, explain(String(notice.message)))
-    })
     if (presence) channel.on('presence', { event: 'sync' }, () => this.#watch.presence(this))
+    bindings.forEach((binding, i) => {
+      channel.on('postgres_changes', binding as { event: '*'; schema: string }, (change) => this.#see(change as ChangePayload, i + 1))
+    })
+    channel.on('system', {}, (notice: SystemPayload) => this.#note(notice))
     channel.subscribe((status, err) => {
       if (this.#channel === channel) this.#status(client, status, err)
     })
@@ -150,13 +156,41 @@ export class Room {
     }
   }
 
+  // The library calls once for each binding that fits, with the same object.
+  #see(payload: ChangePayload, binding: number): void {
+    if (this.#latest === payload) {
+      this.changes.at(-1)?.bindings.push(binding)
+      return
+    }
+    this.#latest = payload
+    const change = readChange(payload, Date.now(), this.changes)
+    change.bindings.push(binding)
+    this.changes.push(change)
+    if (this.changes.length > changesKept) this.changes.shift()
+    this.#watch.change(this, change)
+  }
+
+  #note(payload: SystemPayload): void {
+    const notice = { at: Date.now(), ok: payload.status !== 'error', extension: payload.extension ?? '', text: String(payload.message) }
+    this.notices.push(notice)
+    if (this.notices.length > noticesKept) this.notices.shift()
+    this.standing = standing(this.standing, notice)
+    this.#watch.notice(this, notice)
+    // Of changes the list of notices tells; all else is about the topic itself.
+    if (!notice.ok && notice.extension !== 'postgres_changes') this.#turn(this.state, explain(notice.text))
+  }
+
   #hear(message: Message): void {
+    // A topic that is joined again has old messages replayed again.
+    const { id, replayed } = (message.meta ?? {}) as MessageMeta
+    if (replayed && this.messages.some((known) => (known.meta as MessageMeta | undefined)?.id === id)) return
     this.messages.push(message)
     if (this.messages.length > messagesKept) this.messages.shift()
     this.#watch.message(this, message)
   }
 
   #turn(state: RoomState, problem: Explanation | null): void {
+    if (state !== 'joined' && this.standing !== 'none') this.standing = 'waiting'
     this.state = state
     this.problem = problem
     this.#watch.state(this)
