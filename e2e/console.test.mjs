@@ -311,11 +311,9 @@ scene('the snippet does in Node what the form does', async (open, server) => {
   assert.ok(!shown.includes(server.anon), 'the snippet holds the key')
 
   const client = newest(server)
-  const lines = []
   let heard
   const arrived = new Promise((resolve) => (heard = resolve))
   const log = (...words) => {
-    lines.push(words)
     if (words[1]?.message === 'Subscribed to PostgreSQL') server.sql(`INSERT INTO todos (user_id, title) VALUES ('${ann}', 'for code')`).catch(assert.ifError)
     if (words[0] === 'change') heard(words[1])
   }
@@ -334,8 +332,7 @@ test('the command for tutti dev finds the secret that it keeps', async (t) => {
   await writeFile(path(data, 'keys.json'), JSON.stringify({ jwt_secret: secret, enc_key: '0123456789abcdef' }))
   const minted = await shell(await page.getByTestId('mint-command').innerText(), { TUTTI_DATA: data })
   const client = newest(database, { key: minted })
-  const status = await new Promise((resolve) => client.channel('minted').subscribe(resolve))
-  assert.equal(status, 'SUBSCRIBED')
+  assert.equal(await new Promise((resolve) => client.channel('minted').subscribe(resolve)), 'SUBSCRIBED')
 })
 
 scene('the keyboard alone listens to a table', async (open) => {
@@ -362,9 +359,7 @@ scene('nothing is wider than a phone', async (open, server) => {
   const page = await open()
   await page.setViewportSize({ width: 375, height: 800 })
   await inLobby(page)
-  await page.getByTestId('private').check()
   await page.getByTestId('binding-add').click()
-  await page.getByTestId('private').uncheck()
   await page.getByTestId('topic').fill('narrow')
   for (const fold of ['Get a token', 'The same with supabase-js']) await page.getByText(fold).click()
   await page.getByTestId('join').click()

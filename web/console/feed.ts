@@ -1,11 +1,20 @@
 // A list that grows quickly: the newest items stay, the oldest go, and the
-// document is touched at most once per animation frame.
+// document is touched at most once per animation frame, less often when that is
+// slow.
+
+// After a draw that took a while the page rests for this many times as long. Else
+// drawing starves the socket when thousands of messages come at once: heartbeats
+// are late then, and the connection is given up.
+const restFactor = 4
+const longestRest = 1000 // milliseconds
+const rowsAtOnce = 200
 
 export class Feed<T> {
   readonly items: T[] = []
   #fresh: T[] = [] // in items, not yet in the document
   #scheduled = false
   #frozen = false
+  #restUntil = 0 // on the clock of performance.now
   readonly #list: HTMLElement
   readonly #limit: number
   readonly #row: (item: T) => HTMLElement
@@ -58,16 +67,26 @@ export class Feed<T> {
   #schedule(): void {
     if (this.#scheduled || this.#frozen) return
     this.#scheduled = true
+    const rest = this.#restUntil - performance.now()
+    if (rest > 0) setTimeout(() => this.#request(), rest)
+    else this.#request()
+  }
+
+  #request(): void {
     requestAnimationFrame(() => {
       this.#scheduled = false
-      if (!this.#frozen) this.#draw()
+      if (this.#frozen) return
+      const begin = performance.now()
+      this.#draw()
+      const end = performance.now()
+      this.#restUntil = end + Math.min(restFactor * (end - begin), longestRest)
+      if (this.#fresh.length > 0) this.#schedule()
     })
   }
 
   #draw(): void {
     const list = this.#list
-    const rows = this.#fresh.filter(this.#wanted).map(this.#row)
-    this.#fresh = []
+    const rows = this.#fresh.splice(0, rowsAtOnce).filter(this.#wanted).map(this.#row)
     if (rows.length === 0) return
     // Whoever has scrolled up to read is not pulled down again.
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 24
