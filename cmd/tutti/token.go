@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/postmaster"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
@@ -13,6 +18,8 @@ type tokenCommand struct {
 	Tenant  string            `arg:"" optional:"" help:"Tenant in the file; not needed with --secret."`
 	Tenants string            `help:"File that holds the tenants." env:"TENANTS_FILE" type:"path"`
 	Secret  string            `help:"JWT secret to sign with, instead of a tenant's." env:"API_JWT_SECRET"`
+	Dev     bool              `help:"Sign for the ready-made tenant of tutti dev."`
+	Data    string            `help:"The folder of tutti dev." env:"TUTTI_DATA" type:"path"`
 	Role    string            `help:"Claim role." default:"anon"`
 	Sub     string            `help:"Claim sub: the user."`
 	Expires time.Duration     `help:"How long the token is good." default:"1h"`
@@ -48,8 +55,10 @@ func (t *tokenCommand) Run() error {
 // secret finds what to sign with.
 func (t *tokenCommand) secret() (string, error) {
 	switch {
+	case t.Dev:
+		return t.devSecret()
 	case t.Tenant == "" && t.Secret == "":
-		return "", fmt.Errorf("name a tenant of the file given with --tenants, or give a --secret")
+		return "", fmt.Errorf("name a tenant of the file given with --tenants, or give a --secret, or --dev for tutti dev")
 	case t.Tenant == "" || t.Tenants == "":
 		if t.Secret == "" {
 			return "", fmt.Errorf("to sign for tenant %q, say in which file it is with --tenants or TENANTS_FILE", t.Tenant)
@@ -70,4 +79,28 @@ func (t *tokenCommand) secret() (string, error) {
 		return known.JWTSecret, nil
 	}
 	return "", fmt.Errorf("there is no tenant %q in %s", t.Tenant, t.Tenants)
+}
+
+// devSecret returns the secret that tutti dev has made.
+func (t *tokenCommand) devSecret() (string, error) {
+	folder := t.Data
+	if folder == "" {
+		var err error
+		if folder, err = postmaster.DefaultDir(); err != nil {
+			return "", err
+		}
+	}
+	path := filepath.Join(folder, "keys.json")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no %s: start tutti dev once, or say with --data which folder it uses", path)
+	}
+	var keys devKeys
+	if err == nil {
+		err = json.Unmarshal(text, &keys)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the keys of tutti dev: %w", err)
+	}
+	return keys.JWTSecret, nil
 }

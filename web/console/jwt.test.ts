@@ -42,7 +42,7 @@ describe('expiry', () => {
 })
 
 describe('mintCommand', () => {
-  test('finds the secret of tutti dev', () => expect(mintCommand('dev', 'u-1', '')).toMatch(/^tutti token --secret "\$\(cut .*keys\.json"\)" --role authenticated --sub u-1$/))
+  test('finds the secret of tutti dev', () => expect(mintCommand('dev', 'u-1', '')).toBe('tutti token --dev --role authenticated --sub u-1'))
   test('takes a secret from the environment', () => expect(mintCommand('secret', '', '')).toBe('tutti token --secret "$API_JWT_SECRET" --role authenticated'))
   test('names the tenant of a file', () => expect(mintCommand('file', '', 'acme')).toBe('tutti token acme --tenants tenants.yaml --role authenticated'))
   test('quotes a strange subject for the shell', () => expect(mintCommand('file', `it's $HOME`, '')).toContain(`--sub 'it'\\''s $HOME'`))

@@ -52,8 +52,7 @@ export type Place = 'dev' | 'secret' | 'file'
 /** Writes the command line that mints a token for a user. */
 export function mintCommand(place: Place, sub: string, tenant: string): string {
   const from: Record<Place, string> = {
-    // The first value of the file is jwt_secret.
-    dev: `--secret "$(cut -d'"' -f4 "\${TUTTI_DATA:-$HOME/.local/share/tutti/postgres}/keys.json")"`,
+    dev: '--dev',
     secret: '--secret "$API_JWT_SECRET"',
     file: `${shell(tenant || 'TENANT')} --tenants tenants.yaml`,
   }
