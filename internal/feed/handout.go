@@ -113,6 +113,7 @@ type handout struct {
 	flight  *flight
 	parcels []*parcel // by loop, being filled; nil where there is none
 	written []written // of the change at hand
+	left    int       // hits of the batch that are not placed yet
 }
 
 // written is a change as written for one view.
@@ -136,6 +137,7 @@ func (r *reader) handOut(b *batch) {
 	views := r.catalog.views
 	delivered := 0
 	for i := 0; i < len(b.hits); {
+		h.left = len(b.hits) - i
 		at := b.hits[i].change
 		h.written = h.written[:0]
 		r.change++
@@ -190,7 +192,7 @@ func (h *handout) place(hit *hit, view *changes.View, c *tutti.Change, committed
 	p := h.parcels[s.Loop]
 	if p == nil || len(p.deliveries) >= maxParcel {
 		h.send(s.Loop)
-		p = &parcel{flight: h.flight, reader: h.reader}
+		p = &parcel{flight: h.flight, reader: h.reader, deliveries: make([]delivery, 0, min(maxParcel, h.left))}
 		h.parcels[s.Loop] = p
 	}
 	row := h.row(s.Loop, hit.relation, view, c, committed)

@@ -53,7 +53,7 @@ func (r *reader) judge(ctx context.Context, items []item) error {
 	if err := r.learn(ctx, items); err != nil {
 		return err
 	}
-	b := &batch{}
+	b := r.emptyBatch()
 	var end uint64
 	at := 0 // changes so far
 	for i := range items {
@@ -76,7 +76,7 @@ func (r *reader) judge(ctx context.Context, items []item) error {
 				if err := r.finish(ctx, b); err != nil {
 					return err
 				}
-				b, r.handed = &batch{}, at
+				b, r.handed = r.emptyBatch(), at
 			}
 		}
 		if tx.EndLSN != 0 {
@@ -94,6 +94,9 @@ func (r *reader) judge(ctx context.Context, items []item) error {
 	r.depart(end)
 	return nil
 }
+
+// emptyBatch returns a batch with the memory of the last.
+func (r *reader) emptyBatch() *batch { return &batch{hits: r.hits[:0]} }
 
 func (b *batch) add(c *tutti.Change, committed time.Time) {
 	b.changes, b.committed = append(b.changes, c), append(b.committed, committed)
@@ -222,6 +225,8 @@ func (r *reader) finish(ctx context.Context, b *batch) error {
 	}
 	r.complain(b)
 	r.handOut(b)
+	clear(b.hits)
+	r.hits = b.hits
 	return r.touchdown(ctx)
 }
 

@@ -114,16 +114,39 @@ func (r *reader) publish(c *tutti.Change) {
 		r.dropMessage(m, "too_many_requests")
 		return
 	}
-	meta := append(phoenix.AppendString([]byte(`{"id":`), m.id), '}')
-	err := r.feeds.Door.Send(r.owner, r.meters, 0, tutti.Message{
-		Topic: tutti.Topic{Tenant: r.tenant, Name: m.topic, Private: m.private},
-		Form:  m.form, Event: m.event, Payload: m.payload, Meta: meta,
-	})
-	if err != nil {
+	message, ok := m.message(r.tenant)
+	if !ok {
+		r.dropMessage(m, "the topic or the event is too long for bytes")
+		return
+	}
+	if err := r.feeds.Door.Send(r.owner, r.meters, 0, message); err != nil {
 		r.dropMessage(m, "payload_size_exceeded")
 		return
 	}
 	r.published += len(m.payload) + messageBytes
+}
+
+// maxField is the longest topic, with its prefix, or event in bytes that fits the
+// binary frame in which V2 clients get a message. Protocol, section 2.4.
+const maxField = 255
+
+// message returns the row as it travels. What does not fit a binary frame goes as
+// text, as it would in a replay; bytes cannot.
+func (m *storedMessage) message(tenant string) (tutti.Message, bool) {
+	meta := append(phoenix.AppendString([]byte(`{"id":`), m.id), '}')
+	out := tutti.Message{
+		Topic: tutti.Topic{Tenant: tenant, Name: m.topic, Private: m.private},
+		Form:  m.form, Event: m.event, Payload: m.payload, Meta: meta,
+	}
+	if len(tutti.TopicPrefix)+len(m.topic) <= maxField && len(m.event) <= maxField {
+		return out, true
+	}
+	p := phoenix.AppendString([]byte(`{"event":`), m.event)
+	p = append(append(p, `,"payload":`...), m.payload...)
+	p = append(append(p, `,"type":"broadcast","meta":`...), meta...)
+	p = append(p, '}')
+	out.Form, out.Event, out.Payload, out.Meta = tutti.Object, phoenix.EventBroadcast, p, nil
+	return out, m.form == tutti.JSON
 }
 
 // messageBytes is about what a message holds on its way besides its payload.

@@ -61,6 +61,7 @@ type reader struct {
 	// aloftBytes is how many bytes these hold.
 	aloftBytes atomic.Int64
 	change     uint64 // counts changes that are handed out
+	hits       []hit  // memory for those of the next batch
 }
 
 // What makes a reader begin anew, or end.
@@ -325,7 +326,6 @@ func (r *reader) attend(ctx context.Context) error {
 // subscriptions, hands out changes, confirms those that were handed out.
 func (r *reader) work(ctx context.Context) error {
 	r.confirm()
-	r.tellReady()
 	for {
 		if len(r.waiting) == 0 {
 			r.waiting = r.queue.take()
@@ -334,6 +334,7 @@ func (r *reader) work(ctx context.Context) error {
 			r.note(r.waiting[0].state)
 			r.waiting = r.waiting[1:]
 		}
+		r.tellReady() // the state may be new
 		r.settle(ctx)
 		if len(r.waiting) == 0 {
 			return nil
