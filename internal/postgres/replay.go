@@ -34,14 +34,38 @@ WHERE topic = $1::text AND private IS TRUE AND extension = 'broadcast' AND event
 ORDER BY inserted_at DESC, cmin::text::bigint DESC, ctid DESC
 LIMIT $3::text::int`
 
+// awaitCommits waits, for a tenth of a second at most, until those have ended who
+// are writing messages. A transaction is in the log, and its messages are heard,
+// a moment before others can see its rows; with a synchronous standby that is
+// a while. Who begins to hear in that moment would get them in neither way. It
+// has its locks until its rows can be seen.
+const awaitCommits = `
+DO $$
+DECLARE
+  writers text[];
+  patience timestamptz := clock_timestamp() + interval '100 ms';
+BEGIN
+  SELECT array_agg(virtualtransaction) INTO writers
+  FROM pg_locks
+  WHERE locktype = 'relation' AND relation = 'realtime.messages'::regclass AND mode = 'RowExclusiveLock' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+  WHILE writers IS NOT NULL AND clock_timestamp() < patience AND EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'relation' AND relation = 'realtime.messages'::regclass AND virtualtransaction = ANY (writers)
+  ) LOOP
+    PERFORM pg_sleep(0.001);
+  END LOOP;
+END $$`
+
 // setStatementTimeout is for one transaction.
 const setStatementTimeout = "SELECT set_config('statement_timeout', $1::text, true)"
 
 // Replay returns the last messages of a private topic, its name without
 // "realtime:", that were stored at or after since: limit of them at most, oldest
 // first. Messages of one transaction come in the order in which they were
-// inserted. No policy is asked: whoever calls has done so. Rows without an event
-// or a payload are no messages.
+// inserted. Those that are in the log are there, as far as awaitCommits can help.
+// No policy is asked: whoever calls has done so. Rows without an event or
+// a payload are no messages.
 func (d *Database) Replay(ctx context.Context, topic string, since time.Time, limit int) ([]Stored, error) {
 	if limit < 1 {
 		return nil, nil
@@ -68,6 +92,7 @@ func (d *Database) Replay(ctx context.Context, topic string, since time.Time, li
 func replay(ctx context.Context, conn *pgconn.PgConn, args ...string) ([]Stored, error) {
 	answers, err := send(ctx, conn, []part{{calls: []call{
 		{statement: statement{sql: setStatementTimeout}, args: []string{milliseconds(replayTimeout)}},
+		{statement: statement{sql: awaitCommits}},
 		{statement: statement{sql: selectStored}, args: args, formats: []int16{0, 0, 1, 0, 0}},
 	}}})
 	if err != nil {
