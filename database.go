@@ -1,6 +1,10 @@
 package tutti
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
 
 // A Database says how to reach the database of a tenant, and what the server
 // does there. It is never changed.
@@ -26,13 +30,20 @@ type Database struct {
 }
 
 // SlotName returns the name of the replication slot that a server reads. It is
-// not the one that the reference uses, whose slots are of another kind. Suffix
-// tells apart servers that share a database.
+// not the one that the reference uses, whose slots are of another kind. Names
+// are one for all databases of a PostgreSQL, so that of a database other than
+// postgres is part of it, as a number. Suffix tells apart servers that share a
+// database.
 func (d *Database) SlotName(suffix string) string {
 	const longest = 63 // bytes of a name in PostgreSQL
-	name := d.Slot + "_tutti"
-	if suffix != "" {
-		name += "_" + suffix
+	end := "_tutti"
+	if d.Name != "postgres" {
+		h := fnv.New32a()
+		h.Write([]byte(d.Name))
+		end += fmt.Sprintf("_%08x", h.Sum32())
 	}
-	return name[:min(len(name), longest)]
+	if suffix != "" {
+		end += "_" + suffix
+	}
+	return d.Slot[:max(0, min(len(d.Slot), longest-len(end)))] + end
 }

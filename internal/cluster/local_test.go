@@ -1,6 +1,8 @@
 package cluster_test
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -21,5 +23,48 @@ func TestAClusterOfOneHearsWhatItPublishes(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("heard %v, want %v", got, want)
+	}
+}
+
+func TestAClusterOfOneHasLeases(t *testing.T) {
+	t.Parallel()
+	local := &cluster.Local{Self: cluster.Member{ID: "a"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	first, err := local.Hold(ctx, "x")
+	if err != nil || !first.Valid() {
+		t.Fatal(first, err)
+	}
+	next := make(chan *cluster.Lease)
+	go func() {
+		l, err := local.Hold(ctx, "x")
+		if err != nil {
+			t.Error(err)
+		}
+		next <- l
+	}()
+	if other, err := local.Hold(ctx, "y"); err != nil || !other.Valid() {
+		t.Error(other, err)
+	}
+	first.Release()
+	first.Release()
+	second := <-next
+	if first.Valid() || !second.Valid() || second.Term <= first.Term {
+		t.Errorf("first %v in term %d, second %v in term %d", first.Valid(), first.Term, second.Valid(), second.Term)
+	}
+	cancel()
+	if !second.Valid() {
+		t.Error("the lease ended with the context of Hold")
+	}
+	if _, err := local.Hold(ctx, "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Hold of what another has: %v", err)
+	}
+	if m := local.Members(); len(m) != 1 || m[0].ID != "a" || !m[0].Self {
+		t.Errorf("%+v", m)
+	}
+	if _, silent, err := local.Ask(ctx, "b", "count", nil); len(silent) != 1 || err != nil {
+		t.Errorf("silent %v, %v", silent, err)
+	}
+	if err := local.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tutti-realtime/tutti/internal/changes"
+	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
 // until waits until something is so.
@@ -256,7 +257,11 @@ func (p *proxy) thaw() {
 
 // slotName returns the name of the slot that a node reads.
 func (n *node) slotName() string {
-	return "slot_" + strings.ReplaceAll(n.database(), "-", "_") + "_tutti"
+	settings, _, err := tenant.Database(n.tenant)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return settings.SlotName(n.SlotSuffix)
 }
 
 func (n *node) database() string {

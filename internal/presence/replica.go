@@ -6,11 +6,14 @@ import (
 )
 
 // A replica is the entries of one node in the order in which they came, and
-// their stamp. The list keeps the order, the map finds and removes in constant
-// time: a topic may have thousands of channels that come and go.
+// their stamp. The list keeps the order; the map finds and removes in constant
+// time, since a topic may have thousands of channels that come and go. Few
+// entries are found by looking at each: a map takes more memory than they do.
 type replica struct {
+	node        string
 	stamp       Stamp
-	channels    map[uint64]*link
+	size        int
+	channels    map[uint64]*link // nil while there are few
 	first, last *link
 }
 
@@ -19,8 +22,23 @@ type link struct {
 	prev, next *link
 }
 
+// few is how many entries a replica holds without a map.
+const few = 16
+
+func (r *replica) find(channel uint64) *link {
+	if r.channels != nil {
+		return r.channels[channel]
+	}
+	for l := r.first; l != nil; l = l.next {
+		if l.Channel == channel {
+			return l
+		}
+	}
+	return nil
+}
+
 func (r *replica) get(channel uint64) (Entry, bool) {
-	l := r.channels[channel]
+	l := r.find(channel)
 	if l == nil {
 		return Entry{}, false
 	}
@@ -30,7 +48,7 @@ func (r *replica) get(channel uint64) (Entry, bool) {
 // put appends an entry, or replaces the one of the same channel in its place
 // and returns that.
 func (r *replica) put(e Entry) (old Entry, replaced bool) {
-	if l := r.channels[e.Channel]; l != nil {
+	if l := r.find(e.Channel); l != nil {
 		old, l.Entry = l.Entry, e
 		return old, true
 	}
@@ -41,19 +59,27 @@ func (r *replica) put(e Entry) (old Entry, replaced bool) {
 		r.last.next = l
 	}
 	r.last = l
-	if r.channels == nil {
-		r.channels = make(map[uint64]*link, 1)
+	r.size++
+	if r.channels != nil {
+		r.channels[e.Channel] = l
+	} else if r.size > few {
+		r.index()
 	}
-	r.channels[e.Channel] = l
 	return Entry{}, false
 }
 
+func (r *replica) index() {
+	r.channels = make(map[uint64]*link, r.size)
+	for l := r.first; l != nil; l = l.next {
+		r.channels[l.Channel] = l
+	}
+}
+
 func (r *replica) remove(channel uint64) (old Entry, removed bool) {
-	l := r.channels[channel]
+	l := r.find(channel)
 	if l == nil {
 		return Entry{}, false
 	}
-	delete(r.channels, channel)
 	if l.prev == nil {
 		r.first = l.next
 	} else {
@@ -63,6 +89,11 @@ func (r *replica) remove(channel uint64) (old Entry, removed bool) {
 		r.last = l.prev
 	} else {
 		l.next.prev = l.prev
+	}
+	if r.size--; r.size == 0 {
+		r.channels = nil
+	} else if r.channels != nil {
+		delete(r.channels, channel)
 	}
 	return l.Entry, true
 }
@@ -91,7 +122,7 @@ func (r *replica) apply(d Delta) (done Diff) {
 
 // entries appends the entries to dst, oldest first.
 func (r *replica) entries(dst []Entry) []Entry {
-	dst = slices.Grow(dst, len(r.channels))
+	dst = slices.Grow(dst, r.size)
 	for l := r.first; l != nil; l = l.next {
 		dst = append(dst, l.Entry)
 	}
@@ -101,7 +132,7 @@ func (r *replica) entries(dst []Entry) []Entry {
 // without returns the entries of r that o does not hold just so.
 func (r *replica) without(o *replica) (rest []Entry) {
 	for l := r.first; l != nil; l = l.next {
-		other := o.channels[l.Channel]
+		other := o.find(l.Channel)
 		if other == nil || other.Key != l.Key || !bytes.Equal(other.Meta, l.Meta) {
 			rest = append(rest, l.Entry)
 		}

@@ -2,7 +2,12 @@
 // tell about themselves. internal/channel tracks, untracks and asks for the
 // state of a topic; the diffs go out through the function that internal/app
 // puts into the Roster. It owns the entries of this node's channels, and no
-// goroutine.
+// goroutine but the one that Run is called on.
+//
+// In a cluster each entry belongs to the node of its channel, and nodes hold the
+// entries of others in those topics that they have listeners for. internal/app
+// says which these are (Listen), which nodes there are (Joined, Lost), and
+// carries what they tell each other (Tell, Receive).
 package presence
 
 import (
@@ -10,6 +15,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tutti-realtime/tutti"
 )
@@ -31,23 +37,54 @@ type Roster struct {
 	Node string // name of this node in the cluster, "" is fine for a single one
 
 	// Epoch is greater at each start of the node; the Unix time of the start in
-	// nanoseconds is.
+	// nanoseconds is. It is the one that others are told by Joined and Receive.
 	Epoch uint64
 
-	// Deliver hands a presence_diff to all who listen to its topic, the channel
-	// that caused it included. It is called with the topic's lock held, so that
+	// Deliver hands a presence_diff to all on this node who listen to its topic,
+	// the channel that caused it included. It is called with the topic's lock held, so that
 	// the diffs of a topic leave in the order of its changes: it only queues,
 	// never blocks, and never calls the Roster.
 	Deliver func(tutti.Message)
 
+	// Tell sends bytes to the Receive of another node. It only queues: it never
+	// blocks, never calls the Roster, and may lose them. Nil is for a single
+	// node, which then pays nothing for others.
+	Tell func(node string, payload []byte)
+
+	Delay   time.Duration // changes are collected for so long before others are told; 50 ms, 1.5 s at most
+	Wait    time.Duration // for the answers of others about a topic; 300 ms
+	Linger  time.Duration // entries of others are kept for so long after the last listener left; 5 s
+	Compare time.Duration // between two digests; 2 s
+
+	clock  func() time.Time // time.Now but in tests
+	far    exchange
 	shards [shardCount]shard
 }
 
 type shard struct {
-	mu      sync.Mutex // guards all below; only Roster.Deliver is called under it
-	topics  map[tutti.Topic]*State
-	begun   uint64 // states begun so far: what makes the next one's epoch greater
-	entries int
+	mu       sync.Mutex // guards all below; only Roster.Deliver is called under it
+	topics   map[tutti.Topic]*place
+	begun    uint64 // states begun so far: what makes the next one's epoch greater
+	entries  int
+	occupied int // topics with entries
+
+	// What the exchange has yet to hear of, in a cluster.
+	changes []localChange
+	fresh   []freshTopic
+	idle    []idleTopic
+}
+
+// A place is a topic with entries, or one that is listened to in a cluster.
+type place struct {
+	State
+
+	// In a cluster:
+	id      id
+	loops   int       // that have listeners
+	heard   bool      // the entries of others are kept
+	known   bool      // others have been heard, or did not answer
+	idle    time.Time // since when loops is 0
+	waiting []func()  // to be called when known
 }
 
 // Track enters a channel into a topic under its key, with a payload that is a
@@ -63,21 +100,20 @@ func (r *Roster) Track(t tutti.Topic, channel uint64, key string, payload []byte
 	s := r.shard(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.topics[t]
-	if state == nil {
-		state = r.begin(s, t)
+	pl := s.topics[t]
+	if pl == nil {
+		pl = r.begin(s, t)
 	}
-	old, tracked := state.Own(channel)
+	old, tracked := pl.Own(channel)
 	prev := ""
 	if tracked {
 		if old.Key == key && bytes.Equal(membersOf(old.Meta), own) {
 			return false
 		}
 		prev = refOf(old.Meta)
-	} else {
-		s.entries++
 	}
-	r.deliver(t, state.Put(channel, key, render(ref, prev, own)).Diff)
+	before := pl.Len()
+	r.changed(s, t, pl, pl.Put(channel, key, render(ref, prev, own)), before)
 	return true
 }
 
@@ -87,20 +123,49 @@ func (r *Roster) Untrack(t tutti.Topic, channel uint64) (changed bool) {
 	s := r.shard(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.topics[t]
-	if state == nil {
+	pl := s.topics[t]
+	if pl == nil {
 		return false
 	}
-	d, ok := state.Remove(channel)
+	before := pl.Len()
+	d, ok := pl.Remove(channel)
 	if !ok {
 		return false
 	}
-	s.entries--
-	if state.Len() == 0 {
+	r.changed(s, t, pl, d, before)
+	return true
+}
+
+// changed does what a change of this node's own entries brings about. s.mu is
+// held.
+func (r *Roster) changed(s *shard, t tutti.Topic, pl *place, d Delta, before int) {
+	empty := pl.own.size == 0
+	s.settle(pl, before)
+	switch {
+	case empty && pl.Len() == 0 && !pl.heard:
 		delete(s.topics, t)
+	case empty: // others forget how far an empty node has come
+		s.begun++
+		pl.Renew(r.Epoch + s.begun)
+	}
+	if r.Tell != nil {
+		s.changes = append(s.changes, localChange{id: pl.id, Delta: d, topic: t, empty: empty})
+		if len(s.changes) == 1 {
+			r.far.bells.changes.ring()
+		}
 	}
 	r.deliver(t, d.Diff)
-	return true
+}
+
+// settle counts the entries of a place that held so many before.
+func (s *shard) settle(pl *place, before int) {
+	after := pl.Len()
+	s.entries += after - before
+	if before == 0 && after > 0 {
+		s.occupied++
+	} else if before > 0 && after == 0 {
+		s.occupied--
+	}
 }
 
 // State returns the payload of presence_state, oldest entries first, {} for an
@@ -114,20 +179,21 @@ func (r *Roster) snapshot(t tutti.Topic) []Entry {
 	s := r.shard(t)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.topics[t]
-	if state == nil {
+	pl := s.topics[t]
+	if pl == nil {
 		return nil
 	}
-	return state.Entries()
+	return pl.Entries()
 }
 
-// Count returns how many topics have entries, and how many entries there are.
+// Count returns how many topics have entries, and how many entries there are,
+// those of other nodes included.
 // Under load it is a little blurred: the shards are counted one after another.
 func (r *Roster) Count() (topics, entries int) {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		topics += len(s.topics)
+		topics += s.occupied
 		entries += s.entries
 		s.mu.Unlock()
 	}
@@ -141,14 +207,17 @@ func (r *Roster) shard(t tutti.Topic) *shard {
 // begin starts the state of a topic. A topic that emptied and fills again has
 // lost its count of versions with its state, so it gets a greater epoch. s.mu
 // is held.
-func (r *Roster) begin(s *shard, t tutti.Topic) *State {
+func (r *Roster) begin(s *shard, t tutti.Topic) *place {
 	if s.topics == nil {
-		s.topics = make(map[tutti.Topic]*State)
+		s.topics = make(map[tutti.Topic]*place)
 	}
 	s.begun++
-	state := NewState(r.Node, r.Epoch+s.begun)
-	s.topics[t] = state
-	return state
+	pl := &place{State: *NewState(r.Node, r.Epoch+s.begun)}
+	if r.Tell != nil {
+		pl.id = idOf(t)
+	}
+	s.topics[t] = pl
+	return pl
 }
 
 // deliver sends a change of a topic to its listeners. The topic's lock is held.

@@ -1,8 +1,8 @@
 package presence
 
 import (
-	"maps"
 	"slices"
+	"strings"
 )
 
 // An Entry is one presence: what one channel tracks. Meta is a rendered meta
@@ -63,14 +63,13 @@ func (s Stamp) leadsTo(o Stamp) bool {
 // A node that throws a State away and begins another for the same topic gives
 // it a greater epoch, or its peers would take the new changes for old ones.
 type State struct {
-	node   string
 	own    replica
-	others map[string]*replica
+	others []*replica // by name
 }
 
 // NewState returns the empty state that the node begins in this epoch.
 func NewState(node string, epoch uint64) *State {
-	return &State{node: node, own: replica{stamp: Stamp{Epoch: epoch}}}
+	return &State{own: replica{node: node, stamp: Stamp{Epoch: epoch}}}
 }
 
 // Put enters a channel of this node, or gives it a new key and meta in its old
@@ -96,7 +95,7 @@ func (s *State) Remove(channel uint64) (Delta, bool) {
 
 func (s *State) changed(d Diff) Delta {
 	s.own.stamp.Version++
-	return Delta{Node: s.node, Stamp: s.own.stamp, Diff: d}
+	return Delta{Node: s.own.node, Stamp: s.own.stamp, Diff: d}
 }
 
 // Own returns the entry of a channel of this node.
@@ -107,7 +106,7 @@ func (s *State) Own(channel uint64) (Entry, bool) { return s.own.get(channel) }
 // is applied and wanted is true: a Copy of that node will repair it.
 func (s *State) Merge(d Delta) (diff Diff, wanted bool) {
 	have := s.stamp(d.Node)
-	if d.Node == s.node || !have.before(d.Stamp) {
+	if d.Node == s.own.node || !have.before(d.Stamp) {
 		return Diff{}, false
 	}
 	if !have.leadsTo(d.Stamp) {
@@ -125,8 +124,8 @@ func (s *State) Merge(d Delta) (diff Diff, wanted bool) {
 // Full returns all that is known of a node, for a peer that is behind. It
 // reports false for a node never heard of.
 func (s *State) Full(node string) (Copy, bool) {
-	r := s.others[node]
-	if node == s.node {
+	r := s.other(node)
+	if node == s.own.node {
 		r = &s.own
 	}
 	if r == nil {
@@ -138,35 +137,43 @@ func (s *State) Full(node string) (Copy, bool) {
 // Replace puts the copy in the place of what was known of its node and returns
 // the difference. A copy that is not newer changes nothing.
 func (s *State) Replace(c Copy) Diff {
-	if c.Node == s.node || !s.stamp(c.Node).before(c.Stamp) {
+	if c.Node == s.own.node || !s.stamp(c.Node).before(c.Stamp) {
 		return Diff{}
 	}
 	old := s.replica(c.Node)
-	fresh := &replica{stamp: c.Stamp}
+	fresh := replica{node: c.Node, stamp: c.Stamp}
 	for _, e := range c.Entries {
 		fresh.put(e)
 	}
-	s.others[c.Node] = fresh
-	return Diff{Joins: fresh.without(old), Leaves: old.without(fresh)}
+	diff := Diff{Joins: fresh.without(old), Leaves: old.without(&fresh)}
+	*old = fresh
+	return diff
 }
 
 // Drop forgets a node that is lost and returns the entries that leave with it.
 // Should the node be heard again it is like a new one. This node itself cannot
 // be dropped.
 func (s *State) Drop(node string) (leaves []Entry) {
-	r := s.others[node]
-	if r == nil {
+	i, found := s.search(node)
+	if !found {
 		return nil
 	}
-	delete(s.others, node)
-	return r.entries(nil)
+	leaves = s.others[i].entries(nil)
+	if s.others = slices.Delete(s.others, i, i+1); len(s.others) == 0 {
+		s.others = nil
+	}
+	return leaves
 }
+
+// Renew begins another incarnation of this node's entries, of which there must
+// be none. Others then need not remember how far the last one came.
+func (s *State) Renew(epoch uint64) { s.own.stamp = Stamp{Epoch: epoch} }
 
 // Digest returns how far this state has come.
 func (s *State) Digest() Digest {
-	d := Digest{s.node: s.own.stamp}
-	for node, r := range s.others {
-		d[node] = r.stamp
+	d := Digest{s.own.node: s.own.stamp}
+	for _, r := range s.others {
+		d[r.node] = r.stamp
 	}
 	return d
 }
@@ -175,7 +182,7 @@ func (s *State) Digest() Digest {
 // digest knows more than this state. Its Full of each of them is the cure.
 func (s *State) Behind(d Digest) (nodes []string) {
 	for node, theirs := range d {
-		if node != s.node && s.stamp(node).before(theirs) {
+		if node != s.own.node && s.stamp(node).before(theirs) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -187,31 +194,29 @@ func (s *State) Behind(d Digest) (nodes []string) {
 // first. An update does not make an entry younger.
 func (s *State) Entries() []Entry {
 	all := make([]Entry, 0, s.Len())
-	if len(s.others) == 0 {
-		return s.own.entries(all)
+	own, _ := s.search(s.own.node)
+	for _, r := range s.others[:own] {
+		all = r.entries(all)
 	}
-	for _, node := range slices.Sorted(maps.Keys(s.Digest())) {
-		if node == s.node {
-			all = s.own.entries(all)
-		} else {
-			all = s.others[node].entries(all)
-		}
+	all = s.own.entries(all)
+	for _, r := range s.others[own:] {
+		all = r.entries(all)
 	}
 	return all
 }
 
 // Len returns the number of entries of all nodes.
 func (s *State) Len() int {
-	n := len(s.own.channels)
+	n := s.own.size
 	for _, r := range s.others {
-		n += len(r.channels)
+		n += r.size
 	}
 	return n
 }
 
 // stamp returns how far another node is known here, zero for not at all.
 func (s *State) stamp(node string) Stamp {
-	if r := s.others[node]; r != nil {
+	if r := s.other(node); r != nil {
 		return r.stamp
 	}
 	return Stamp{}
@@ -219,13 +224,25 @@ func (s *State) stamp(node string) Stamp {
 
 // replica returns what is known of another node, beginning it when needed.
 func (s *State) replica(node string) *replica {
-	r := s.others[node]
-	if r == nil {
-		if s.others == nil {
-			s.others = make(map[string]*replica)
-		}
-		r = &replica{}
-		s.others[node] = r
+	i, found := s.search(node)
+	if !found {
+		s.others = slices.Insert(s.others, i, &replica{node: node})
 	}
-	return r
+	return s.others[i]
+}
+
+// other returns what is known of another node, nil for nothing.
+func (s *State) other(node string) *replica {
+	if i, found := s.search(node); found {
+		return s.others[i]
+	}
+	return nil
+}
+
+// search returns where another node stands, or would.
+func (s *State) search(node string) (i int, found bool) {
+	if len(s.others) == 0 {
+		return 0, false
+	}
+	return slices.BinarySearchFunc(s.others, node, func(r *replica, node string) int { return strings.Compare(r.node, node) })
 }
