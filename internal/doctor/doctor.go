@@ -81,6 +81,12 @@ func Examine(ctx context.Context, settings tutti.Database, slot string) *Report 
 	}
 	r.add(OK, "reachability", fmt.Sprintf("%s answers after %.1f ms", net.JoinHostPort(settings.Host, strconv.Itoa(int(settings.Port))),
 		float64(e.RoundTrip.Microseconds())/1000), "")
+	r.examined(settings, slot, e)
+	return r
+}
+
+// examined says what follows from what was found.
+func (r *Report) examined(settings tutti.Database, slot string, e postgres.Examination) {
 	r.tls(settings, e.Server)
 	r.server(e.Server)
 	r.headroom(e.Server, settings)
@@ -90,7 +96,6 @@ func Examine(ctx context.Context, settings tutti.Database, slot string) *Report 
 	r.slots(e.Slots, slot, e.Server)
 	r.messages(e)
 	r.clock(e)
-	return r
 }
 
 // unreachable says why a database cannot be asked anything.
