@@ -98,8 +98,7 @@ func (l *Local) take(ctx context.Context, name string) (*Lease, <-chan struct{})
 func (l *Local) release(lease *Lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if lease.ctx.Err() == nil {
-		lease.end()
+	if lease.end() {
 		close(l.held[lease.Name])
 		delete(l.held, lease.Name)
 	}

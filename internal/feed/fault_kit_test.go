@@ -264,14 +264,6 @@ func (n *node) slotName() string {
 	return settings.SlotName(n.SlotSuffix)
 }
 
-func (n *node) database() string {
-	config, err := pgx.ParseConfig(n.dsn)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return config.Database
-}
-
 // slots returns how many slots have a name.
 func slots(t testing.TB, conn *pgx.Conn, name string) int {
 	t.Helper()
