@@ -41,9 +41,10 @@ type Roster struct {
 	Epoch uint64
 
 	// Deliver hands a presence_diff to all on this node who listen to its topic,
-	// the channel that caused it included. It is called with the topic's lock held, so that
-	// the diffs of a topic leave in the order of its changes: it only queues,
-	// never blocks, and never calls the Roster.
+	// the channel that caused it included; other nodes make their own. It is
+	// called with the topic's lock held, so that the diffs of a topic leave in
+	// the order of its changes: it only queues, never blocks, and never calls
+	// the Roster.
 	Deliver func(tutti.Message)
 
 	// Tell sends bytes to the Receive of another node. It only queues: it never
