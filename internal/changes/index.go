@@ -24,9 +24,9 @@ type place struct {
 
 // A shelf is the groups that wait for changes of one place.
 type shelf[T any] struct {
-	groups  map[string]*group[T] // by their conditions
+	groups  map[string]*Group[T] // by their conditions
 	lookups map[subject]*lookup[T]
-	others  []*group[T] // no condition to look up by
+	others  []*Group[T] // no condition to look up by
 }
 
 // A subject is a column that is looked up by.
@@ -38,11 +38,18 @@ type subject struct {
 // A lookup is the groups that want a column to have one of certain values.
 type lookup[T any] struct {
 	condition *condition // one of the column, for how to read values
-	groups    map[string][]*group[T]
+	groups    map[string][]*Group[T]
 }
 
-// A group is the subscribers with the same conditions.
-type group[T any] struct {
+// A Group is the subscribers with the same conditions. Its methods and fields may
+// be used while Match calls, and its lists not changed.
+type Group[T any] struct {
+	// Turns grows whenever somebody comes or goes.
+	Turns uint64
+	// Memo is for the owner of the index, who may keep something there that he
+	// has found out of the group.
+	Memo any
+
 	rule    *Rule
 	lookup  *condition  // by which it is filed, nil among others
 	rest    []condition // to be judged still
@@ -50,10 +57,16 @@ type group[T any] struct {
 	members []*Member[T] // of who, in the same order
 }
 
+// Rule returns the rule of one of them, whose conditions are those of all.
+func (g *Group[T]) Rule() *Rule { return g.rule }
+
+// Who returns the subscribers.
+func (g *Group[T]) Who() []T { return g.who }
+
 // A Member is a subscriber in an Index.
 type Member[T any] struct {
 	place place
-	group *group[T]
+	group *Group[T]
 	at    int // in group.who
 }
 
@@ -65,7 +78,7 @@ func (x *Index[T]) Add(r *Rule, who T) *Member[T] {
 		if x.shelves == nil {
 			x.shelves = map[place]*shelf[T]{}
 		}
-		s = &shelf[T]{groups: map[string]*group[T]{}, lookups: map[subject]*lookup[T]{}}
+		s = &shelf[T]{groups: map[string]*Group[T]{}, lookups: map[subject]*lookup[T]{}}
 		x.shelves[at] = s
 	}
 	g := s.groups[r.key]
@@ -73,13 +86,14 @@ func (x *Index[T]) Add(r *Rule, who T) *Member[T] {
 		g = newGroup[T](r)
 		s.add(g)
 	}
+	g.Turns++
 	m := &Member[T]{place: at, group: g, at: len(g.who)}
 	g.who, g.members = append(g.who, who), append(g.members, m)
 	return m
 }
 
-func newGroup[T any](r *Rule) *group[T] {
-	g := &group[T]{rule: r, rest: r.conditions}
+func newGroup[T any](r *Rule) *Group[T] {
+	g := &Group[T]{rule: r, rest: r.conditions}
 	for i := range r.conditions {
 		if c := &r.conditions[i]; c.exact() {
 			g.lookup = c
@@ -96,6 +110,7 @@ func (x *Index[T]) Remove(m *Member[T]) {
 	if m.at > last || g.members[m.at] != m {
 		return
 	}
+	g.Turns++
 	g.who[m.at], g.members[m.at] = g.who[last], g.members[last]
 	g.members[m.at].at = m.at
 	var nobody T
@@ -110,7 +125,7 @@ func (x *Index[T]) Remove(m *Member[T]) {
 	}
 }
 
-func (s *shelf[T]) add(g *group[T]) {
+func (s *shelf[T]) add(g *Group[T]) {
 	s.groups[g.rule.key] = g
 	if g.lookup == nil {
 		s.others = append(s.others, g)
@@ -123,7 +138,7 @@ func (s *shelf[T]) add(g *group[T]) {
 	on := subject{g.lookup.column.Name, g.lookup.column.Type}
 	l := s.lookups[on]
 	if l == nil {
-		l = &lookup[T]{condition: g.lookup, groups: map[string][]*group[T]{}}
+		l = &lookup[T]{condition: g.lookup, groups: map[string][]*Group[T]{}}
 		s.lookups[on] = l
 	}
 	for _, key := range keys {
@@ -131,7 +146,7 @@ func (s *shelf[T]) add(g *group[T]) {
 	}
 }
 
-func (s *shelf[T]) remove(g *group[T]) {
+func (s *shelf[T]) remove(g *Group[T]) {
 	delete(s.groups, g.rule.key)
 	if g.lookup == nil {
 		s.others = without(s.others, g)
@@ -178,12 +193,11 @@ func (c *condition) keys() []string {
 }
 
 // Match calls yield for each group of subscribers whose rule a change passes,
-// or may pass: rule is that of one of them, and its conditions are those of
-// all. When the verdict is Ask, PostgreSQL is to be asked about all filters of
-// rule.Subscription, each cast as in section 3.3 of Database. Who must not
-// be kept, and yield must not change the index. Changes of Hidden schemas and
-// TRUNCATE are nobody's.
-func (x *Index[T]) Match(c *tutti.Change, yield func(rule *Rule, v Verdict, who []T)) {
+// or may pass. When the verdict is Ask, PostgreSQL is to be asked about all
+// filters of the rule's Subscription, each cast as in section 3.3 of Database.
+// Yield must not change the index. Changes of Hidden schemas and TRUNCATE are
+// nobody's.
+func (x *Index[T]) Match(c *tutti.Change, yield func(g *Group[T], v Verdict)) {
 	if c.Kind == tutti.Truncate || Hidden(c.Table.Schema) {
 		return
 	}
@@ -198,18 +212,18 @@ func (x *Index[T]) Match(c *tutti.Change, yield func(rule *Rule, v Verdict, who 
 	}
 }
 
-func (s *shelf[T]) match(c *tutti.Change, yield func(rule *Rule, v Verdict, who []T)) {
+func (s *shelf[T]) match(c *tutti.Change, yield func(g *Group[T], v Verdict)) {
 	for _, l := range s.lookups {
 		l.match(c, yield)
 	}
 	for _, g := range s.others {
 		if v := judge(g.rest, c); v != No {
-			yield(g.rule, v, g.who)
+			yield(g, v)
 		}
 	}
 }
 
-func (l *lookup[T]) match(c *tutti.Change, yield func(rule *Rule, v Verdict, who []T)) {
+func (l *lookup[T]) match(c *tutti.Change, yield func(g *Group[T], v Verdict)) {
 	value, known := l.condition.find(c)
 	if value.Kind != tutti.Text {
 		return // neither null nor what is missing equals anything
@@ -220,7 +234,7 @@ func (l *lookup[T]) match(c *tutti.Change, yield func(rule *Rule, v Verdict, who
 			var buffer [64]byte
 			for _, g := range l.groups[string(l.condition.kind.appendKey(buffer[:0], &d))] {
 				if v := judge(g.rest, c); v != No {
-					yield(g.rule, v, g.who)
+					yield(g, v)
 				}
 			}
 			return
@@ -231,12 +245,12 @@ func (l *lookup[T]) match(c *tutti.Change, yield func(rule *Rule, v Verdict, who
 
 // doubt is for a value that cannot be read here: PostgreSQL must be asked about
 // each group that nothing else excludes.
-func (l *lookup[T]) doubt(c *tutti.Change, yield func(rule *Rule, v Verdict, who []T)) {
-	seen := map[*group[T]]bool{}
+func (l *lookup[T]) doubt(c *tutti.Change, yield func(g *Group[T], v Verdict)) {
+	seen := map[*Group[T]]bool{}
 	for _, groups := range l.groups {
 		for _, g := range groups {
 			if !seen[g] && judge(g.rest, c) != No {
-				yield(g.rule, Ask, g.who)
+				yield(g, Ask)
 			}
 			seen[g] = true
 		}

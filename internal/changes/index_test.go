@@ -50,8 +50,8 @@ func TestTheIndexFindsWhatMatches(t *testing.T) {
 			change.New, change.Old = nil, row
 		}
 		got, want := map[int]Verdict{}, map[int]Verdict{}
-		index.Match(change, func(_ *Rule, v Verdict, who []int) {
-			for _, w := range who {
+		index.Match(change, func(g *Group[int], v Verdict) {
+			for _, w := range g.Who() {
 				if got[w] != No {
 					rt.Fatalf("%d came twice", w)
 				}
@@ -103,7 +103,7 @@ func TestNobodyGets(t *testing.T) {
 		"a TRUNCATE":                      {Kind: tutti.Truncate, Table: &tutti.Table{Schema: "public", Name: "todos"}},
 		"rows that hold claims of others": {Kind: tutti.Insert, Table: &tutti.Table{Schema: "realtime", Name: "subscription"}},
 	} {
-		index.Match(c, func(*Rule, Verdict, []int) { t.Errorf("somebody gets %s", name) })
+		index.Match(c, func(*Group[int], Verdict) { t.Errorf("somebody gets %s", name) })
 	}
 }
 
@@ -123,7 +123,7 @@ func BenchmarkMatch(b *testing.B) {
 				change := &tutti.Change{Table: table, Kind: tutti.Insert, New: valuesOf(table, map[string]string{"id": strconv.Itoa(n / 2), "title": "t1", "done": "t"})}
 				b.ReportAllocs()
 				for b.Loop() {
-					index.Match(change, func(*Rule, Verdict, []int) {})
+					index.Match(change, func(*Group[int], Verdict) {})
 				}
 			})
 		}

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
@@ -106,17 +107,15 @@ func (b *batch) add(c *tutti.Change, committed time.Time) {
 func (r *reader) match(b *batch) {
 	at := len(b.changes) - 1
 	c := b.changes[at]
-	r.index.Match(c, func(rule *changes.Rule, v changes.Verdict, who []*target) {
+	r.index.Match(c, func(g *changes.Group[*target], v changes.Verdict) {
 		if v == changes.Yes {
-			for _, t := range who {
-				r.consider(b, at, t)
-			}
+			r.considerAll(b, at, g)
 			return
 		}
-		test := doubtful(rule, c)
+		test := doubtful(g.Rule(), c)
 		b.tests = append(b.tests, test)
-		b.doubts = append(b.doubts, doubt{at, rule, append([]*target(nil), who...), test})
-		for range who { // they count, so that a batch stays small
+		b.doubts = append(b.doubts, doubt{at, g.Rule(), slices.Clone(g.Who()), test})
+		for range g.Who() { // they count, so that a batch stays small
 			b.hits = append(b.hits, hit{change: at})
 		}
 	})

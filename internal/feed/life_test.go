@@ -147,8 +147,8 @@ func TestTwoWhoReadTheSameSlot(t *testing.T) {
 
 // left returns what a node still holds of those who have left.
 func (r *reader) left() (subscriptions, viewers, pending, members int) {
-	r.index.Match(&tutti.Change{Kind: tutti.Insert, Table: &tutti.Table{Schema: "public", Name: "notes"}}, func(_ *changes.Rule, _ changes.Verdict, who []*target) {
-		members += len(who)
+	r.index.Match(&tutti.Change{Kind: tutti.Insert, Table: &tutti.Table{Schema: "public", Name: "notes"}}, func(g *changes.Group[*target], _ changes.Verdict) {
+		members += len(g.Who())
 	})
 	return len(r.subscriptions), len(r.viewers), len(r.pending), members
 }

@@ -56,6 +56,7 @@ func (p plans) forget(viewers map[identity]*viewer) {
 		for plan := range v.judges {
 			if !used[plan] {
 				delete(v.judges, plan)
+				delete(v.keys, plan)
 			}
 		}
 		v.plan, v.judge = nil, nil
@@ -178,9 +179,27 @@ func (r *reader) introduce(ctx context.Context, b *batch) error {
 		}
 		for i, v := range fresh {
 			if faults[i] == nil {
-				v.judges[plan], _ = plan.For(values[i])
+				v.know(plan, values[i])
 			}
 		}
+		r.introduced++
 	}
 	return nil
+}
+
+// know remembers what a plan must know of a viewer.
+func (v *viewer) know(plan *rls.Plan, values []*string) {
+	judge, ok := plan.For(values)
+	if !ok {
+		return
+	}
+	v.judges[plan] = judge
+	_, expression, keyed := plan.Key()
+	if !keyed || values[expression] == nil {
+		return
+	}
+	if v.keys == nil {
+		v.keys = map[*rls.Plan]string{}
+	}
+	v.keys[plan] = *values[expression]
 }

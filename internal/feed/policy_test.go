@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/tutti-realtime/tutti/internal/postgres"
@@ -49,5 +51,72 @@ func TestCommonPoliciesAreJudgedInMemory(t *testing.T) {
 				t.Errorf("%s: judged in memory: %v", using, got)
 			}
 		}
+	}
+}
+
+// A crowd is found by what their rows have in common with them, and hears the
+// same as if each were asked about.
+func TestACrowdHearsItsOwnRows(t *testing.T) {
+	t.Parallel()
+	dsn := postmastertest.Database(t)
+	db := open(t, dsn)
+	psql(t, db, guarded, "ALTER TABLE notes ADD COLUMN open boolean NOT NULL DEFAULT false")
+	n := newNode(t, dsn, nil)
+	const entry = `[{"event":"*","schema":"public","table":"notes"}]`
+	const users = 3 * crowd
+	ears := make([]*ear, users)
+	user := func(i int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", i) }
+	for i := range ears {
+		ears[i] = n.subscribe(user(i), entry)
+	}
+	others := []*ear{n.subscribe("anon", entry), n.subscribe("service_role", entry)}
+	for _, e := range append(others, ears...) {
+		e.expect("ok: Subscribed to PostgreSQL")
+	}
+	round := func(name string) {
+		for i := range users {
+			psql(t, db, fmt.Sprintf("INSERT INTO notes VALUES ((SELECT count(*) FROM notes), '%s %d', '%s')", name, i, user(i)))
+		}
+	}
+	hear := func(name string) {
+		t.Helper()
+		for i, e := range ears {
+			if got := e.titles(1)[0]; got != fmt.Sprint(name, " ", i) {
+				t.Fatalf("user %d heard %s in round %s", i, got, name)
+			}
+		}
+	}
+	round("first") // after which all are known
+	hear("first")
+	round("second")
+	hear("second")
+
+	n.Renew(ears[0].Subscriber, claimsOf(user(1)))
+	ears[0].expect("ok: Subscribed to PostgreSQL")
+	n.Unsubscribe(ears[1].Subscriber)
+	psql(t, db, fmt.Sprintf("INSERT INTO notes VALUES (-1, 'another', '%s'), (-2, 'nobody', NULL)", user(1)))
+	if got := ears[0].titles(1)[0]; got != "another" {
+		t.Errorf("a renewed one heard %s", got)
+	}
+
+	psql(t, db, "ALTER POLICY own ON notes USING (open OR owner = auth.uid())",
+		fmt.Sprintf("INSERT INTO notes VALUES (-3, 'open', NULL, true), (-4, 'shut', '%s', false)", user(2)),
+		"INSERT INTO notes VALUES (-5, 'end', NULL, true)")
+	for i, e := range ears {
+		want := []string{"open", "end"}
+		switch i {
+		case 1:
+			want = nil
+		case 2:
+			want = []string{"open", "shut", "end"}
+		}
+		if got := e.titles(len(want)); !slices.Equal(got, want) {
+			t.Errorf("user %d heard %v", i, got)
+		}
+		e.silent()
+	}
+	others[0].silent()
+	if got := others[1].titles(2*users + 5); got[len(got)-1] != "end" {
+		t.Errorf("service_role heard %v", got)
 	}
 }

@@ -56,8 +56,10 @@ type reader struct {
 	failure   *wal.Failure
 	catalog   *catalog
 	plans     plans
-	flights   []*flight    // handed to loops, in order
-	aloft     atomic.Int64 // deliveries that loops were given and have not made
+	// introduced grows whenever more is known of viewers.
+	introduced uint64
+	flights    []*flight    // handed to loops, in order
+	aloft      atomic.Int64 // deliveries that loops were given and have not made
 	// aloftBytes is how many bytes these hold.
 	aloftBytes atomic.Int64
 	change     uint64 // counts changes that are handed out

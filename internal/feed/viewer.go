@@ -19,6 +19,7 @@ type viewer struct {
 	uses int // subscriptions
 
 	judges map[*rls.Plan]*rls.Judge // nil where the database must be asked
+	keys   map[*rls.Plan]string     // what it is found by, see rls.Plan.Key; none where it is not
 	plan   *rls.Plan                // of the judge that was used last
 	judge  *rls.Judge
 
