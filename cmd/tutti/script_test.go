@@ -30,14 +30,19 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: scriptCommands(), RequireExplicitExec: true})
 }
 
-func TestScriptsWithAControlDatabase(t *testing.T) {
+func TestScriptsWithAControlDatabase(t *testing.T) { runWithADatabase(t, "testdata/database") }
+
+func TestScriptsOfTheDoctor(t *testing.T) { runWithADatabase(t, "testdata/doctor") }
+
+// runWithADatabase runs the scripts of a folder with a database of their own.
+func runWithADatabase(t *testing.T, folder string) {
 	t.Parallel()
 	dsn, err := url.Parse(postmastertest.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/database", Cmds: scriptCommands(), RequireExplicitExec: true,
+		Dir: folder, Cmds: scriptCommands(), RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			password, _ := dsn.User.Password()
 			env.Setenv("DB_HOST", dsn.Hostname())
