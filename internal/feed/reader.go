@@ -79,9 +79,6 @@ var (
 // beat is how often a reader looks after what nothing else reminds it of.
 const beat = 2 * time.Second
 
-// dropTimeout bounds how long dropping a slot may take.
-const dropTimeout = 10 * time.Second
-
 func newReader(f *Feeds, id string, settings tutti.Database) *reader {
 	return &reader{
 		feeds: f, tenant: id, settings: settings, log: f.Log.With("tenant", id),
@@ -135,10 +132,6 @@ func (r *reader) run(ctx context.Context) {
 // gone is what those learn whose database was taken away.
 const gone = "Changes are no longer delivered: the tenant has no database any more"
 
-func (r *reader) slot(settings tutti.Database) string {
-	return settings.SlotName(r.feeds.SlotSuffix)
-}
-
 // forgetAll ends all subscriptions of a tenant that is gone.
 func (r *reader) forgetAll() {
 	r.refuseAll(gone)
@@ -146,24 +139,6 @@ func (r *reader) forgetAll() {
 		r.remove(s)
 	}
 	r.pending, r.clients, r.source = nil, 0, nil
-}
-
-// drop drops the slot, so that the database keeps no log for a feed that is no
-// more. One that cannot be dropped is named in the log.
-func (r *reader) drop(ctx context.Context, settings tutti.Database) {
-	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
-	defer cancel()
-	db, err := postgres.OpenDatabase(settings)
-	if err == nil {
-		defer db.Close()
-		err = wal.Drop(ctx, db.Replication(), r.slot(settings))
-	}
-	if err != nil {
-		r.log.Warn("replication slot could not be dropped, the database keeps its log until somebody does",
-			"code", "DropReplicationSlotFailed", "slot", r.slot(settings), "err", err)
-		return
-	}
-	r.log.Info("feed stopped, replication slot dropped", "slot", r.slot(settings))
 }
 
 // serve reads one database.
@@ -217,13 +192,6 @@ func (r *reader) serveNothing(ctx context.Context, why error) error {
 		}
 		r.refuseAll("Unable to subscribe to changes: DatabaseSettingsInvalid: " + why.Error())
 	}
-}
-
-// elsewhere reports whether other settings mean another slot, or what it is read
-// for.
-func elsewhere(a, b tutti.Database) bool {
-	return a.Host != b.Host || a.Port != b.Port || a.Name != b.Name || a.Slot != b.Slot || a.Temporary != b.Temporary ||
-		a.Publication != b.Publication
 }
 
 // begin makes everything of a database anew, for the subscriptions that there
