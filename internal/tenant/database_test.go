@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -10,9 +11,7 @@ import (
 func TestDatabase(t *testing.T) {
 	least := func(more map[string]any) map[string]any {
 		settings := map[string]any{"db_host": "db", "db_port": "6543", "db_name": "n", "db_user": "u", "db_password": "p"}
-		for name, v := range more {
-			settings[name] = v
-		}
+		maps.Copy(settings, more)
 		return CompleteExtension(tutti.TenantExtension{Type: DatabaseExtension, Settings: settings}).Settings
 	}
 	standard := tutti.Database{
