@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import test, { after, before } from 'node:test'
 import { generations, joined, listen, newest, token } from './clients.mjs'
 import { devForAll, secret } from './dev.mjs'
+import { start } from './server.mjs'
 import { Heard } from './until.mjs'
 
 const ann = '11111111-1111-1111-1111-111111111111'
@@ -144,4 +145,35 @@ test('what is committed right after the subscription is delivered', async () => 
     await server.sql(`INSERT INTO notes VALUES (${500 + i}, 1, 'at once')`)
     assert.equal((await channel.changes[0].next()).new.id, 500 + i)
   }
+})
+
+test('a server that is killed between commit and delivery loses nothing for a client that comes back', async (t) => {
+  const db = new URL(server.found.psql)
+  const tenants = `tenants:
+  - external_id: acme
+    jwt_secret: ${secret}
+    max_events_per_second: 100000
+    extensions:
+      - type: postgres_cdc_rls
+        settings: {db_host: 127.0.0.1, db_port: ${db.port}, db_name: postgres, db_user: ${db.username}, db_password: ${db.password}, ssl_enforced: false}
+`
+  const options = { tenants, env: { SLOT_NAME_SUFFIX: 'killed', DEFAULT_TENANT: 'acme' } }
+  await server.sql('CREATE TABLE survivors (id int PRIMARY KEY)', 'GRANT ALL ON survivors TO anon', 'ALTER PUBLICATION supabase_realtime ADD TABLE survivors')
+  const first = await start(t, options)
+  const client = newest(first, { key: token(secret, 3600, { role: 'anon' }) })
+  const channel = await watch(client, 'survivors', { event: 'INSERT', schema: 'public', table: 'survivors' })
+  const writing = server.sql(
+    `DO $$ BEGIN FOR i IN 1..300 LOOP INSERT INTO survivors VALUES (i); COMMIT; PERFORM pg_sleep(0.005); END LOOP; END $$`,
+  )
+  await channel.changes[0].until((all) => all.length >= 50)
+  await first.kill()
+  const second = await start(t, { ...options, port: first.port })
+  await writing
+  await channel.changes[0].until((all) => new Set(all.map((change) => change.new.id)).size === 300, 60_000)
+  const ids = channel.changes[0].all.map((change) => change.new.id)
+  const doubled = ids.length - 300
+  assert.ok(doubled < 200, `${doubled} came twice: only what was not confirmed may`)
+  assert.deepEqual([...new Set(ids)], [...Array(300).keys()].map((i) => i + 1), 'in order')
+  await second.stop()
+  await server.sql(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE '%_killed'`)
 })

@@ -116,6 +116,13 @@ export class Server {
     return performance.now() - begin
   }
 
+  /** Ends the server without a chance to do anything about it. */
+  async kill() {
+    this.#ended = true
+    this.#child.kill('SIGKILL')
+    await this.#closed
+  }
+
   async end() {
     await Promise.all(this.#guests.map((leave) => leave()))
     try {
