@@ -312,7 +312,7 @@ func (c *crowd) missing(complain bool) (n int) {
 			if !heard[id] {
 				n++
 				if complain {
-					c.s.t.Errorf("%s does not hear number %d (%+v): %+v", p.name, id, m, p.rooms[m.topic])
+					c.s.t.Errorf("%s does not hear number %d (%+v; stored: %v): %+v", p.name, id, m, c.stored(id), p.rooms[m.topic])
 				}
 			}
 		}
@@ -325,6 +325,15 @@ func (c *crowd) missing(complain bool) (n int) {
 		}
 	}
 	return n
+}
+
+// stored reports whether the database has something that it was told to send.
+func (c *crowd) stored(id int) (found bool) {
+	row := c.db.conn.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM realtime.messages WHERE payload->>'said' = $1::text)`, fmt.Sprint(id))
+	if err := row.Scan(&found); err != nil {
+		c.s.t.Error(err)
+	}
+	return found
 }
 
 // sits reports whether a person has been in a topic since before something was

@@ -48,7 +48,7 @@ type Databases struct {
 	open func(tutti.Database) (database, error) // nil is postgres.OpenDatabase
 
 	mu      sync.Mutex // guards all below; nothing slow is called under it
-	running bool       // Run is there to run lanes
+	ended   bool       // Run was there, and is no more
 	lanes   map[string]*lane
 	fresh   []*lane // to be run
 	bell    chan struct{}
@@ -85,7 +85,8 @@ func openDatabase(settings tutti.Database) (database, error) {
 }
 
 // Run answers questions and keeps partitions until the context ends. A question
-// that comes before or after, or is not answered by then, gets an error.
+// that comes before waits for it; one that comes after, or is not answered by
+// then, gets an error.
 func (d *Databases) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -113,13 +114,20 @@ func (d *Databases) Run(ctx context.Context) error {
 func (d *Databases) begin() (bell chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.prime()
+	return d.bell
+}
+
+// prime makes what questions need that may come before Run.
+func (d *Databases) prime() {
+	if d.lanes != nil {
+		return
+	}
 	if d.open == nil {
 		d.open = openDatabase
 	}
-	d.running = true
 	d.lanes = map[string]*lane{}
 	d.bell = make(chan struct{}, 1)
-	return d.bell
 }
 
 func (d *Databases) take() []*lane {
@@ -132,7 +140,7 @@ func (d *Databases) take() []*lane {
 
 func (d *Databases) end() []*lane {
 	d.mu.Lock()
-	d.running = false
+	d.ended = true
 	d.lanes = nil
 	d.mu.Unlock()
 	return d.take()
@@ -217,9 +225,10 @@ func place(s tutti.Database) tutti.Database {
 func (d *Databases) admit(t *tutti.Tenant, w *waiter) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.running {
+	if d.ended {
 		return errNotRunning
 	}
+	d.prime()
 	l, err := d.lane(t)
 	if err != nil {
 		return err

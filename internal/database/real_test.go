@@ -76,11 +76,6 @@ func live(t *testing.T, known ...*tutti.Tenant) *Databases {
 		cancel()
 		<-ended
 	})
-	until(t, func() bool {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return d.running
-	})
 	return d
 }
 
