@@ -166,7 +166,7 @@ func TestNobodyHearsWhatHeMayNotRead(t *testing.T) {
 		last.mustJoin("t0", `{"private":true,"broadcast":{"replication_ready":true}}`)
 		db.do(`SELECT realtime.send('{}', 'end', 't0')`)
 		last.hearUntil("cast end") // so all that the database has sent is on its way
-		for end := time.Now().Add(5 * time.Second); c.missing(false) > 0 && time.Now().Before(end); {
+		for end := time.Now().Add(30 * time.Second); c.missing(false) > 0 && time.Now().Before(end); {
 			last.hear()
 		}
 		for _, p := range c.people {
