@@ -48,6 +48,10 @@ const (
 	IncreaseConnectionPool     = "IncreaseConnectionPool"
 	UnableToConnectToProject   = "UnableToConnectToProject"
 	DatabaseLackOfConnections  = "DatabaseLackOfConnections"
+	DatabaseSettingsInvalid    = "DatabaseSettingsInvalid" // the tenant's settings make no sense
+	DatabaseNotPrepared        = "DatabaseNotPrepared"     // its owner can put right what is wrong with it
+
+	InitializingProjectConnection = "InitializingProjectConnection"
 )
 
 // ErrUnknown is what a client is told when the fault is ours.

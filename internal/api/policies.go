@@ -92,9 +92,9 @@ func refusalFor(err error) *Refusal {
 		return errCanceled
 	case tutti.MissingPartition:
 		return errPartition
-	case "InitializingProjectConnection":
+	case tutti.InitializingProjectConnection:
 		return errInitial
-	case tutti.UnableToConnectToProject, "DatabaseNotPrepared", "DatabaseSettingsInvalid":
+	case tutti.UnableToConnectToProject, tutti.DatabaseNotPrepared, tutti.DatabaseSettingsInvalid:
 		return errNoDatabase
 	case tutti.DatabaseLackOfConnections:
 		return errConnections

@@ -8,23 +8,12 @@ import (
 	"github.com/tutti-realtime/tutti/internal/postgres"
 )
 
-// Codes that clients are told, besides those of the root package.
-const (
-	// DatabaseSettingsInvalid says that the tenant's settings make no sense.
-	DatabaseSettingsInvalid = "DatabaseSettingsInvalid"
-	// DatabaseNotPrepared says that something is wrong with the database that its
-	// owner can put right.
-	DatabaseNotPrepared = "DatabaseNotPrepared"
-	// InitializingProjectConnection says that the database is being prepared.
-	InitializingProjectConnection = "InitializingProjectConnection"
-)
-
 func refuse(code, reason string, err error) *postgres.Refusal {
 	return &postgres.Refusal{Client: &tutti.Error{Code: code, Reason: reason}, Code: code, Err: err}
 }
 
 func wrongSettings(err error) *postgres.Refusal {
-	return refuse(DatabaseSettingsInvalid, err.Error(), err)
+	return refuse(tutti.DatabaseSettingsInvalid, err.Error(), err)
 }
 
 func crowded(err error) *postgres.Refusal {
@@ -40,7 +29,7 @@ func unreachable(err error) *postgres.Refusal {
 // roles; whoever may open a socket need not learn them.
 func unprepared(err error) *postgres.Refusal {
 	if defect, ok := errors.AsType[*postgres.Defect](err); ok {
-		return refuse(DatabaseNotPrepared, "The project database cannot be used for private channels ("+
+		return refuse(tutti.DatabaseNotPrepared, "The project database cannot be used for private channels ("+
 			defect.Code+"); the log of the server says what to do", err)
 	}
 	switch sqlState(err) {
@@ -52,7 +41,7 @@ func unprepared(err error) *postgres.Refusal {
 	if errors.Is(err, tutti.ErrUnavailable) {
 		return unreachable(err)
 	}
-	return refuse(DatabaseNotPrepared,
+	return refuse(tutti.DatabaseNotPrepared,
 		"The project database could not be prepared for private channels; the log of the server says why", err)
 }
 

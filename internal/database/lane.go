@@ -88,7 +88,7 @@ func (l *lane) settleAll(t *task, r result) {
 func (l *lane) run(ctx context.Context) {
 	db, err := l.databases.open(l.settings)
 	if err != nil {
-		l.log.Error("database cannot be opened", "code", DatabaseSettingsInvalid, "err", err)
+		l.log.Error("database cannot be opened", "code", tutti.DatabaseSettingsInvalid, "err", err)
 		l.ready.impossible = wrongSettings(err)
 		db = nothing{}
 	}
@@ -183,7 +183,7 @@ func (l *lane) refuse(w *waiter, now time.Time) {
 	err := fmt.Errorf("no connection was free within %v", maxWait)
 	refusal := crowded(err)
 	if !l.ready.yes {
-		refusal = refuse(InitializingProjectConnection, "Connecting to the project database", err)
+		refusal = refuse(tutti.InitializingProjectConnection, "Connecting to the project database", err)
 	}
 	l.report(now, refusal)
 	l.settle(w, result{err: refusal})

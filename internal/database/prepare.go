@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 )
 
@@ -64,7 +65,7 @@ func (r *readiness) succeeded() {
 func (r *readiness) failed(now time.Time, err error) {
 	refusal := unprepared(err)
 	longest := prepareAgainOutage
-	if refusal.Code == DatabaseNotPrepared {
+	if refusal.Code == tutti.DatabaseNotPrepared {
 		longest = prepareAgainDefect
 	}
 	r.pause = min(max(2*r.pause, prepareAgain), longest)

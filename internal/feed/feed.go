@@ -116,8 +116,8 @@ func (f *Feeds) Subscribe(t *tutti.Tenant, s *changes.Subscriber) bool {
 		return false
 	}
 	if err != nil {
-		f.Log.Error("settings of a tenant's database are wrong", "code", "DatabaseSettingsInvalid", "tenant", t.ExternalID, "err", err)
-		f.say(s, statusError, "Unable to subscribe to changes: DatabaseSettingsInvalid: "+err.Error())
+		f.Log.Error("settings of a tenant's database are wrong", "code", tutti.DatabaseSettingsInvalid, "tenant", t.ExternalID, "err", err)
+		f.say(s, statusError, unsettled(err))
 		return true
 	}
 	f.order(t.ExternalID, true, order{kind: subscribe, subscriber: s, tenant: t, settings: settings})
@@ -139,7 +139,7 @@ func (f *Feeds) Enter(t *tutti.Tenant) bool {
 // Leave undoes one Enter.
 func (f *Feeds) Leave(tenantID string) { f.order(tenantID, false, order{kind: leave}) }
 
-// Ready calls f on a loop once the messages that the tenant's database sends are
+// Ready calls tell on a loop once the messages that the tenant's database sends are
 // heard, which may be never.
 func (f *Feeds) Ready(tenantID string, loop int, tell func()) {
 	f.order(tenantID, false, order{kind: await, waiter: waiter{loop, tell}})
@@ -161,7 +161,7 @@ func (f *Feeds) Live(tenantID string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.readers[tenantID]
-	return r != nil && r.reading.Load()
+	return r != nil && r.live.Load()
 }
 
 // Restart has a tenant's database read anew, over a new connection. Nothing is
@@ -177,7 +177,7 @@ func (f *Feeds) TenantChanged(id string, before, after *tutti.Tenant) {
 		settings, found, err := tenant.Database(after)
 		if err != nil {
 			f.Log.Error("settings of a tenant's database are wrong, those before stay in force",
-				"code", "DatabaseSettingsInvalid", "tenant", id, "err", err)
+				"code", tutti.DatabaseSettingsInvalid, "tenant", id, "err", err)
 			return
 		}
 		if found {
@@ -195,12 +195,12 @@ func (f *Feeds) TenantChanged(id string, before, after *tutti.Tenant) {
 
 // order gives the reader of a tenant something to do. Without a reader there is
 // nothing to do, unless one is to be made.
-func (f *Feeds) order(id string, make_ bool, o order) {
+func (f *Feeds) order(id string, create bool, o order) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.readers[id]
 	if r == nil {
-		if !make_ || f.closed {
+		if !create || f.closed {
 			return
 		}
 		r = newReader(f, id, o.settings)
@@ -230,6 +230,11 @@ const (
 	statusOK    = "ok"
 	statusError = "error"
 )
+
+// unsettled is how subscribers learn that a database's settings make no sense.
+func unsettled(err error) string {
+	return "Unable to subscribe to changes: " + tutti.DatabaseSettingsInvalid + ": " + err.Error()
+}
 
 // say sends a subscriber a system message.
 func (f *Feeds) say(s *changes.Subscriber, status, message string) {

@@ -37,7 +37,8 @@ type batch struct {
 	tests     []*postgres.Test
 	sights    []sight // of the change that is being matched, whose place is sighted
 	sighted   int
-	strangers map[*rls.Plan][]*viewer
+	strangers map[*rls.Plan][]*viewer // who are not known to a plan yet
+	met       map[acquaintance]bool   // that they are among them
 }
 
 // A doubt is the subscriptions that get a change if a test passes.

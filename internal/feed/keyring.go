@@ -16,12 +16,12 @@ type keyring struct {
 	turns, introduced uint64
 	catalog           *catalog
 
-	rings []keyed
-	rest  []*target // to be considered one by one
+	bunches []bunch
+	rest    []*target // to be considered one by one
 }
 
-// A keyed is the subscriptions of one role.
-type keyed struct {
+// A bunch is the subscriptions of one role.
+type bunch struct {
 	role  string
 	plan  *rls.Plan
 	all   []*target
@@ -37,35 +37,35 @@ func (r *reader) considerAll(b *batch, at int, g *changes.Group[*target]) {
 		return
 	}
 	k := r.keyring(g, b.changes[at].Table.OID)
-	for i := range k.rings {
-		r.considerRing(b, at, &k.rings[i])
+	for i := range k.bunches {
+		r.considerBunch(b, at, &k.bunches[i])
 	}
 	for _, t := range k.rest {
 		r.consider(b, at, t)
 	}
 }
 
-// considerRing considers subscriptions of one role, whose plan has a key.
-func (r *reader) considerRing(b *batch, at int, ring *keyed) {
-	s := r.sight(b, at, ring.role)
+// considerBunch considers subscriptions of one role, whose plan has a key.
+func (r *reader) considerBunch(b *batch, at int, of *bunch) {
+	s := r.sight(b, at, of.role)
 	if s.relation == nil {
 		return
 	}
-	if s.guarded && s.certain && s.relation.plan == ring.plan {
-		column, _, _ := ring.plan.Key()
+	if s.guarded && s.certain && s.relation.plan == of.plan {
+		column, _, _ := of.plan.Key()
 		text, known := s.row.Text(column)
-		match, ok := ring.plan.Keyed(s.row, true)
-		others, sure := ring.plan.Keyed(s.row, false)
+		match, ok := of.plan.Keyed(s.row, true)
+		others, sure := of.plan.Keyed(s.row, false)
 		if known && ok && sure && !others {
 			if match && text != nil {
-				for _, t := range ring.byKey[string(text)] {
+				for _, t := range of.byKey[string(text)] {
 					b.hits = append(b.hits, hit{change: at, target: t, relation: s.relation})
 				}
 			}
 			return
 		}
 	}
-	for _, t := range ring.all {
+	for _, t := range of.all {
 		r.consider(b, at, t)
 	}
 }
@@ -101,13 +101,13 @@ func (r *reader) keyring(g *changes.Group[*target], oid uint32) *keyring {
 		}
 		at, known := places[v.role]
 		if !known {
-			at = len(k.rings)
+			at = len(k.bunches)
 			places[v.role] = at
-			k.rings = append(k.rings, keyed{role: v.role, plan: rel.plan, byKey: map[string][]*target{}})
+			k.bunches = append(k.bunches, bunch{role: v.role, plan: rel.plan, byKey: map[string][]*target{}})
 		}
-		ring := &k.rings[at]
-		ring.all = append(ring.all, t)
-		ring.byKey[key] = append(ring.byKey[key], t)
+		of := &k.bunches[at]
+		of.all = append(of.all, t)
+		of.byKey[key] = append(of.byKey[key], t)
 	}
 	return k
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
@@ -72,28 +73,11 @@ func readMessage(c *tutti.Change) storedMessage {
 // none.
 func unhex(text []byte) []byte {
 	digits, isHex := bytes.CutPrefix(text, []byte(`\x`))
-	if !isHex || len(digits)%2 != 0 {
+	out := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(out, digits); err != nil || !isHex {
 		return nil
 	}
-	out := make([]byte, len(digits)/2)
-	for i := range out {
-		high, low := nibble(digits[2*i]), nibble(digits[2*i+1])
-		if high > 15 || low > 15 {
-			return nil
-		}
-		out[i] = high<<4 | low
-	}
 	return out
-}
-
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	}
-	return 16
 }
 
 // publish sends the message that a change is on its way, if it is one. What is
@@ -141,10 +125,7 @@ func (m *storedMessage) message(tenant string) (tutti.Message, bool) {
 	if len(tutti.TopicPrefix)+len(m.topic) <= maxField && len(m.event) <= maxField {
 		return out, true
 	}
-	p := phoenix.AppendString([]byte(`{"event":`), m.event)
-	p = append(append(p, `,"payload":`...), m.payload...)
-	p = append(append(p, `,"type":"broadcast","meta":`...), meta...)
-	p = append(p, '}')
+	p := phoenix.AppendBroadcast(nil, &out)
 	out.Form, out.Event, out.Payload, out.Meta = tutti.Object, phoenix.EventBroadcast, p, nil
 	return out, m.form == tutti.JSON
 }
@@ -170,11 +151,11 @@ func (r *reader) follow(ctx context.Context) error {
 	for _, l := range r.feeds.Loops {
 		f.left.Add(1)
 		r.aloft.Add(int64(load))
-		landed := once(func() {
+		landed := func() {
 			f.left.Add(-1)
 			r.aloft.Add(-int64(load))
 			ring(r.landed)
-		})
+		}
 		if !l.Post(0, 0, landed) {
 			landed()
 		}
@@ -184,7 +165,7 @@ func (r *reader) follow(ctx context.Context) error {
 
 // tellReady tells those who wait for it that messages are heard.
 func (r *reader) tellReady() {
-	if len(r.waiters) == 0 || !r.live || !r.prepared.Load() {
+	if len(r.waiters) == 0 || !r.live.Load() || !r.prepared.Load() {
 		return
 	}
 	for _, w := range r.waiters {

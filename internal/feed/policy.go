@@ -142,31 +142,30 @@ func (b *batch) visible(v *viewer, s *sight) (visible, ok bool) {
 
 // meet notes that a viewer is to be made known to a plan.
 func (b *batch) meet(v *viewer, plan *rls.Plan) {
-	if b.strangers == nil {
-		b.strangers = map[*rls.Plan][]*viewer{}
-	}
-	all := b.strangers[plan]
-	if n := len(all); n > 0 && all[n-1] == v {
+	if b.met[acquaintance{v, plan}] {
 		return
 	}
-	b.strangers[plan] = append(all, v)
+	if b.met == nil {
+		b.met, b.strangers = map[acquaintance]bool{}, map[*rls.Plan][]*viewer{}
+	}
+	b.met[acquaintance{v, plan}] = true
+	b.strangers[plan] = append(b.strangers[plan], v)
+}
+
+// An acquaintance is a viewer and a plan that are to know each other.
+type acquaintance struct {
+	viewer *viewer
+	plan   *rls.Plan
 }
 
 // introduce asks the database what plans must know of viewers, once for each.
 // Where it fails, as a policy may for a token, the database goes on being asked
 // about each row.
 func (r *reader) introduce(ctx context.Context, b *batch) error {
-	for plan, viewers := range b.strangers {
-		asked := make([]*postgres.Viewer, 0, len(viewers))
-		fresh := viewers[:0]
-		for _, v := range viewers {
-			if _, known := v.judges[plan]; !known {
-				if v.judges == nil {
-					v.judges = map[*rls.Plan]*rls.Judge{}
-				}
-				v.judges[plan] = nil
-				fresh, asked = append(fresh, v), append(asked, &v.Viewer)
-			}
+	for plan, strangers := range b.strangers {
+		asked := make([]*postgres.Viewer, len(strangers))
+		for i, v := range strangers {
+			asked[i] = &v.Viewer
 		}
 		var values [][]*string
 		var faults []error
@@ -177,7 +176,11 @@ func (r *reader) introduce(ctx context.Context, b *batch) error {
 		if err != nil {
 			return err
 		}
-		for i, v := range fresh {
+		for i, v := range strangers {
+			if v.judges == nil {
+				v.judges = map[*rls.Plan]*rls.Judge{}
+			}
+			v.judges[plan] = nil
 			if faults[i] == nil {
 				v.know(plan, values[i])
 			}

@@ -24,7 +24,7 @@ type reader struct {
 	inbox  inbox
 	landed chan struct{} // rings when loops have handed something out
 
-	reading atomic.Bool // the stream is live
+	live atomic.Bool // every change that commits from now on will be read
 
 	settings tutti.Database
 	place    tutti.Database // whose stream source is
@@ -52,7 +52,6 @@ type reader struct {
 	judging   int               // items of waiting that are worked on
 	visible   postgres.Snapshot // what could be seen when that was asked last
 	announced int               // changes of waiting up to which messages were published
-	live      bool              // every change that commits from now on will be read
 	failure   *wal.Failure
 	catalog   *catalog
 	plans     plans
@@ -180,7 +179,7 @@ func (r *reader) serve(ctx context.Context) (err error) {
 
 // serveNothing waits until a database that cannot even be opened is another.
 func (r *reader) serveNothing(ctx context.Context, why error) error {
-	r.log.Error("database cannot be opened", "code", "DatabaseSettingsInvalid", "err", why)
+	r.log.Error("database cannot be opened", "code", tutti.DatabaseSettingsInvalid, "err", why)
 	for {
 		select {
 		case <-ctx.Done():
@@ -190,7 +189,7 @@ func (r *reader) serveNothing(ctx context.Context, why error) error {
 		if err := r.obey(); err != nil {
 			return err
 		}
-		r.refuseAll("Unable to subscribe to changes: DatabaseSettingsInvalid: " + why.Error())
+		r.refuseAll(unsettled(why))
 	}
 }
 
@@ -199,8 +198,8 @@ func (r *reader) serveNothing(ctx context.Context, why error) error {
 // nobody misses anything or gets it twice.
 func (r *reader) begin() {
 	same := r.source != nil && !elsewhere(r.place, r.settings)
-	r.place, r.live, r.looked = r.settings, false, time.Now()
-	r.reading.Store(false)
+	r.place, r.looked = r.settings, time.Now()
+	r.live.Store(false)
 	if same {
 		r.source.Config, r.source.Catalog = r.db.Replication(), r.db
 		r.source.Publications = []string{r.settings.Publication}
@@ -278,13 +277,13 @@ func (r *reader) own(o order) error {
 // attend looks after what is due now and then.
 func (r *reader) attend(ctx context.Context) error {
 	r.tellDropped()
-	if r.live && !r.prepared.Load() && time.Since(r.looked) > catalogAge {
+	if r.live.Load() && !r.prepared.Load() && time.Since(r.looked) > catalogAge {
 		r.looked = time.Now()
 		if _, err := r.db.Prepare(ctx); err == nil {
 			return errPrepared
 		}
 	}
-	if r.live && len(r.subscriptions) > 0 && r.catalog.stale() {
+	if r.live.Load() && len(r.subscriptions) > 0 && r.catalog.stale() {
 		if err := r.refresh(ctx); err != nil {
 			r.log.Warn("catalog could not be read", "code", "CatalogFailed", "err", err)
 		}
@@ -326,13 +325,12 @@ func (r *reader) work(ctx context.Context) error {
 func (r *reader) note(s wal.State) {
 	switch s := s.(type) {
 	case wal.Live:
-		r.live, r.failure = true, nil
-		r.reading.Store(true)
+		r.failure = nil
+		r.live.Store(true)
 		r.log.Info("feed is live", "slot", r.source.Slot, "since", wal.FormatLSN(s.Since))
 		r.acknowledge()
 	case wal.Down:
-		r.live = false
-		r.reading.Store(false)
+		r.live.Store(false)
 		if r.failure == nil || r.failure.Code != s.Failure.Code {
 			r.log.Warn("feed is down", "code", s.Failure.Code, "err", s.Failure)
 		}

@@ -148,7 +148,7 @@ func (r *reader) refuseAll(reason string) {
 // settle admits pending subscriptions, or refuses them for good. While the feed
 // is not live, or the database does not answer, they stay pending.
 func (r *reader) settle(ctx context.Context) {
-	if len(r.pending) == 0 || !r.live {
+	if len(r.pending) == 0 || !r.live.Load() {
 		return
 	}
 	all := r.pending

@@ -36,6 +36,14 @@ func appendWrapped(dst []byte, m *tutti.Message) []byte {
 		topic:  m.Topic.Name,
 		event:  EventBroadcast,
 	})
+	dst = AppendBroadcast(dst, m)
+	return appendTail(dst, V1, nil)
+}
+
+// AppendBroadcast appends a user's broadcast in JSON as one object, which is what
+// the event EventBroadcast carries: for clients and messages that no binary
+// frame suits.
+func AppendBroadcast(dst []byte, m *tutti.Message) []byte {
 	dst = append(dst, `{"event":`...)
 	dst = AppendString(dst, m.Event)
 	dst = append(dst, `,"payload":`...)
@@ -45,8 +53,7 @@ func appendWrapped(dst []byte, m *tutti.Message) []byte {
 		dst = append(dst, `,"meta":`...)
 		dst = append(dst, m.Meta...)
 	}
-	dst = append(dst, '}')
-	return appendTail(dst, V1, nil)
+	return append(dst, '}')
 }
 
 func decodeUserBroadcast(data []byte) (ServerFrame, error) {
