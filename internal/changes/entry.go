@@ -16,8 +16,8 @@ type Entry struct {
 }
 
 // Entries reads the raw value of postgres_changes, which must be valid JSON.
-// Nulls in it are passed over, and null is an empty list. The error is a
-// *tutti.Error. Protocol, sections 3.2 and 3.5.
+// Nulls in it are passed over, and null is an empty list. The entries hold
+// nothing of raw. The error is a *tutti.Error. Protocol, sections 3.2 and 3.5.
 func Entries(raw []byte) ([]Entry, error) {
 	raw = bytes.TrimSpace(raw)
 	if string(raw) == "null" {
@@ -34,7 +34,7 @@ func Entries(raw []byte) ([]Entry, error) {
 		case value[0] != '{':
 			return nil, &tutti.Error{Code: tutti.UnknownErrorOnChannel, Reason: "each entry of `config.postgres_changes` must be a JSON object"}
 		}
-		entries = append(entries, Entry{Raw: value, ID: ID(value)})
+		entries = append(entries, Entry{Raw: bytes.Clone(value), ID: ID(value)})
 	}
 	return entries, nil
 }

@@ -34,7 +34,7 @@ type Service struct {
 	Verifier *auth.Verifier
 	Door     *broadcast.Door
 	Roster   *presence.Roster
-	Rows     Rows
+	Rows     Rows     // nil: no tenant has a database
 	Policies Policies // nil refuses private channels
 	Log      *slog.Logger
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
-	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 )
@@ -35,10 +34,7 @@ func (c *Client) knock(ch *Channel, f *phoenix.Frame, cfg *config, replaced []*C
 func (cfg *config) clone() config {
 	kept := *cfg
 	kept.replay = bytes.Clone(cfg.replay)
-	kept.accessToken, kept.userToken, kept.odd, kept.rows = nil, nil, nil, nil
-	for _, e := range cfg.rows {
-		kept.rows = append(kept.rows, changes.Entry{Raw: bytes.Clone(e.Raw), ID: e.ID})
-	}
+	kept.accessToken, kept.userToken, kept.odd = nil, nil, nil
 	return kept
 }
 

@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"time"
 
@@ -46,12 +45,9 @@ func (ch *Channel) subscribe(entries []changes.Entry, oldAPI bool) {
 	c := ch.client
 	s := &changes.Subscriber{
 		Tenant: ch.topic.Tenant, Topic: ch.topic.Name, Claims: ch.token.Claims,
-		Entries: make([]changes.Entry, len(entries)), Loop: c.Desk.Index, Hearer: ch,
+		Entries: entries, Loop: c.Desk.Index, Hearer: ch,
 	}
-	for i, e := range entries { // out of the buffer that they came in
-		s.Entries[i] = changes.Entry{Raw: bytes.Clone(e.Raw), ID: e.ID}
-	}
-	if t := c.Tenant.Tenant(); t != nil && c.Desk.Rows.Subscribe(t, s) {
+	if t := c.Tenant.Tenant(); t != nil && c.Desk.Rows != nil && c.Desk.Rows.Subscribe(t, s) {
 		ch.rows, ch.oldRows = s, oldAPI
 		return
 	}
