@@ -107,9 +107,6 @@ func BenchmarkWant(b *testing.B) {
 // TestWhatTopicsWeigh prints what the guide for operators says. It is not
 // strict: it is there so that a release that takes twice as much is noticed.
 func TestWhatTopicsWeigh(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a second or two")
-	}
 	const topics = 20_000
 	s := testSettings("a")
 	s.Buckets = 1 << 16

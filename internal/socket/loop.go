@@ -79,7 +79,7 @@ func (l *loop) Post(deliveries, bytes int, f func()) bool {
 
 // post makes the loop call f soon, and reports whether it will: not once it
 // has been stopped.
-func (l *loop) post(f func()) bool { return l.mail.put(task{f: f}, l.poll.wake) }
+func (l *loop) post(f func()) bool { return l.Post(0, 0, f) }
 
 // run is the loop. It owns all connections that were given to it, and closes
 // what is left when it is stopped.

@@ -117,7 +117,7 @@ func TestAppendJSON(t *testing.T) {
 	conn := open(t, dsn)
 	psql(t, conn, types, "SET timezone = 'UTC'")
 	r := feed(t, dsn)
-	r.Catalog = &sqlCatalog{conn: open(t, dsn)}
+	r.Catalog = catalogOf(t, dsn)
 	names := make([]string, 0, len(columns))
 	for name := range columns {
 		names = append(names, name)
@@ -182,7 +182,7 @@ func TestColumnTypes(t *testing.T) {
 	conn := open(t, dsn)
 	psql(t, conn, types, "CREATE TABLE n (a int4[], b age, c ages, d mood[], e pair, f char(3)); ALTER PUBLICATION supabase_realtime ADD TABLE n")
 	r := feed(t, dsn)
-	r.Catalog = &sqlCatalog{conn: open(t, dsn)}
+	r.Catalog = catalogOf(t, dsn)
 	r.run(t)
 	await[Live](t, r)
 	psql(t, conn, "INSERT INTO n DEFAULT VALUES")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/postmaster/postmastertest"
 )
 
@@ -178,87 +178,19 @@ func say(c tutti.Change) string {
 	return b.String()
 }
 
-// A sqlCatalog is a Catalog with a connection.
-type sqlCatalog struct {
-	mu   sync.Mutex
-	conn *pgx.Conn
-}
-
-// describeTypes finds, for the types wanted and those within them, what is under
-// all domains, or under an array's elements.
-const describeTypes = `WITH RECURSIVE step (want, oid, delim) AS (
-		SELECT oid, oid, '' FROM pg_type WHERE oid = ANY($1)
-	UNION
-		SELECT next.want, next.oid, next.delim
-		FROM step JOIN pg_type t ON t.oid = step.oid CROSS JOIN LATERAL (
-			SELECT step.want, t.typbasetype, step.delim WHERE t.typtype = 'd'
-			UNION ALL
-			SELECT step.want, t.typelem, CASE WHEN t.oid IN (22, 30) THEN ' ' ELSE t.typdelim::text END
-			WHERE t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc AND step.delim = ''
-			UNION ALL
-			SELECT a.atttypid, a.atttypid, '' FROM pg_attribute a
-			WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-		) next (want, oid, delim)
-	)
-	SELECT step.want, want.typname::text, step.oid, step.delim, field.names, field.types
-	FROM step JOIN pg_type want ON want.oid = step.want JOIN pg_type t ON t.oid = step.oid LEFT JOIN LATERAL (
-		SELECT array_agg(a.attname::text ORDER BY a.attnum) AS names, array_agg(a.atttypid ORDER BY a.attnum) AS types
-		FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-	) field ON t.typtype = 'c'
-	WHERE t.typtype <> 'd' AND (step.delim <> '' OR t.typsubscript <> 'pg_catalog.array_subscript_handler'::regproc)`
-
-// A described type is a row of describeTypes.
-type described struct {
-	Want, Base  uint32
-	Name, Delim string
-	FieldNames  []string // none: it is no composite
-	FieldTypes  []uint32
-}
-
-func (s *sqlCatalog) DescribeTypes(ctx context.Context, columns []tutti.Column) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var oids []uint32
-	for _, c := range columns {
-		oids = append(oids, c.TypeOID)
-	}
-	rows, err := s.conn.Query(ctx, describeTypes, oids)
+// catalogOf returns the Catalog that a server uses.
+func catalogOf(t testing.TB, dsn string) Catalog {
+	t.Helper()
+	c, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	all := map[uint32]described{}
-	var d described
-	_, err = pgx.ForEachRow(rows, []any{&d.Want, &d.Name, &d.Base, &d.Delim, &d.FieldNames, &d.FieldTypes}, func() error {
-		all[d.Want] = d
-		d.FieldNames, d.FieldTypes = nil, nil
-		return nil
+	d, err := postgres.OpenDatabase(tutti.Database{
+		Host: c.Host, Port: c.Port, Name: c.Database, User: c.User, Password: c.Password, Pool: 1,
 	})
-	if err == nil {
-		fill(columns, all)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return err
-}
-
-// fill sets what is known of columns. PostgreSQL lets no composite be within
-// itself, so it ends.
-func fill(columns []tutti.Column, all map[uint32]described) {
-	for i := range columns {
-		c := &columns[i]
-		d, ok := all[c.TypeOID]
-		if !ok {
-			continue
-		}
-		c.Type, c.Base, c.Delim, c.Fields = d.Name, d.Base, 0, nil
-		if d.Delim != "" {
-			c.Delim = d.Delim[0]
-		}
-		if len(d.FieldNames) == 0 {
-			continue
-		}
-		c.Fields = make([]tutti.Column, len(d.FieldNames))
-		for j, name := range d.FieldNames {
-			c.Fields[j] = tutti.Column{Name: name, TypeOID: d.FieldTypes[j], TypeMod: -1}
-		}
-		fill(c.Fields, all)
-	}
+	t.Cleanup(d.Close)
+	return d
 }
