@@ -19,7 +19,7 @@ type doctorCommand struct {
 	JSON  bool        `help:"Print JSON."`
 
 	Tenant     string `arg:"" optional:"" help:"The tenant whose database is examined."`
-	DBURL      string `help:"A database, in place of a tenant's." name:"url-of-database" placeholder:"postgres://user:password@host:5432/name"`
+	DBURL      string `help:"A database, in place of a tenant's." name:"db-url" placeholder:"postgres://user:password@host:5432/name"`
 	SlotSuffix string `help:"As the server has it." env:"SLOT_NAME_SUFFIX"`
 }
 
@@ -88,7 +88,7 @@ func (d *doctorCommand) find(ctx context.Context, k *kong.Context) (*tutti.Tenan
 	stored, ok := store.(*storedTenants)
 	if !ok {
 		return nil, wrongUse("a running server does not tell passwords of databases: " +
-			"use --tenants FILE, --db-host HOST of its control database, or --url-of-database")
+			"use --tenants FILE, --db-host HOST of its control database, or --db-url")
 	}
 	t, err := stored.registry.Find(ctx, d.Tenant)
 	if errors.Is(err, tutti.ErrNoTenant) {
