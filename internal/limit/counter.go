@@ -17,7 +17,7 @@ type lane struct {
 }
 
 // Counter counts one kind of event of one tenant on this node, and knows how
-// many there were per second over its window.
+// many there were per second over its window, on this node and on all.
 //
 // Every tick takes one sample; the average is the sum of the last samples, by
 // their number, by the seconds of a tick. One empty sample stands there from the
@@ -28,7 +28,8 @@ type lane struct {
 type Counter struct {
 	lanes   []lane // a power of two of them, shared by the counters of a tenant
 	kind    int
-	average atomic.Uint64 // bits of a float64
+	average atomic.Uint64 // of this node; bits of a float64
+	others  *atomic.Int64 // sum of other nodes' averages, by rateUnit; nil on a single node
 
 	// What follows is only for the goroutine that ticks.
 	samples []int64 // a ring
@@ -54,13 +55,21 @@ func (c *Counter) Add(shard int, n int64) {
 	c.lanes[uint(shard)&uint(len(c.lanes)-1)].counts[c.kind].Add(n)
 }
 
-// Average returns the events per second as of the last tick.
+// Average returns the events per second of all nodes, each as of its last tick.
 func (c *Counter) Average() float64 {
+	if c.others == nil {
+		return c.Local()
+	}
+	return c.Local() + float64(c.others.Load())*(1.0/rateUnit)
+}
+
+// Local returns the events per second of this node as of the last tick.
+func (c *Counter) Local() float64 {
 	return math.Float64frombits(c.average.Load())
 }
 
-// Over reports whether the average has reached max, events per second. A new max
-// is in force at once. Nothing is over before the first tick, except a max of
+// Over reports whether the average of all nodes has reached max, events per
+// second. A new max is in force at once. Nothing is over before the first tick, except a max of
 // zero, which always is.
 func (c *Counter) Over(max int) bool {
 	return c.Average() >= float64(max)
