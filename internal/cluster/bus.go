@@ -156,6 +156,9 @@ func (b *Bus) Address() string {
 	return b.engine.address()
 }
 
+// Epoch is this node's, as other nodes are told it.
+func (b *Bus) Epoch() uint64 { return b.epoch }
+
 // Members returns the nodes that are in the cluster as this one hears it, this
 // one first, the others by name.
 func (b *Bus) Members() []Member {
@@ -176,11 +179,19 @@ func (b *Bus) Members() []Member {
 	return all
 }
 
-// introduce returns what a node says of itself.
+// introduce returns what a node says of itself. The lock is held.
 func (b *Bus) introduce() []byte {
 	m := Member{
 		Region: b.settings.Region, Version: b.settings.Version, Addresses: b.settings.Addresses,
 		Buckets: b.settings.Buckets, Missed: b.stats.missed.Load(),
+	}
+	for id, p := range b.desk.peers {
+		if p.rtt > 0 {
+			if m.RoundTrips == nil {
+				m.RoundTrips = make(map[string]float64, len(b.desk.peers))
+			}
+			m.RoundTrips[id] = float64(p.rtt.Microseconds()) / 1000
+		}
 	}
 	if b.Load != nil {
 		m.Load = b.Load()

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,6 +129,7 @@ func TestANodeThatIsSlowDoesNotSlowTheOthersAndKnowsWhatItMissed(t *testing.T) {
 	a := begin(t, testSettings("a"), nil)
 	b := begin(t, testSettings("b"), nil, a)
 	release := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(release) })
 	var slow *testNode
 	s := testSettings("c")
 	s.Incoming = 1 << 20
@@ -140,6 +142,7 @@ func TestANodeThatIsSlowDoesNotSlowTheOthersAndKnowsWhatItMissed(t *testing.T) {
 			arrive(m)
 		}
 	}, a)
+	t.Cleanup(goOn) // else a failure would wait for c to end
 	meet(t, a, b, slow)
 	tune(t, a, room("r"), b, slow)
 	const flood = 3000
@@ -164,7 +167,7 @@ func TestANodeThatIsSlowDoesNotSlowTheOthersAndKnowsWhatItMissed(t *testing.T) {
 		at := slices.IndexFunc(a.Members(), func(m Member) bool { return m.ID == "c" })
 		return at > 0 && a.Members()[at].Missed > flood/2
 	})
-	close(release)
+	goOn()
 	eventually(t, "the rest arrives", func() bool { return uint64(count(slow))+slow.Stats().Missed == flood })
 }
 
@@ -200,7 +203,7 @@ func TestCalls(t *testing.T) {
 	}
 	eventually(t, "c is told both", func() (told bool) {
 		n[2].note(func() {
-			told = reflect.DeepEqual(n[2].told, []Call{{"a", "tenant changed", []byte("acme")}, {"a", "kick", []byte("7")}})
+			told = reflect.DeepEqual(n[2].told, []Call{{"a", n[0].epoch, "tenant changed", []byte("acme")}, {"a", n[0].epoch, "kick", []byte("7")}})
 		})
 		return told
 	})

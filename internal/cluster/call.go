@@ -13,6 +13,7 @@ import (
 // A Call is what one node tells or asks another.
 type Call struct {
 	Node    string // the sender
+	Epoch   uint64 // the sender's, as Member has it
 	Name    string // what it is about, such as "tenant changed"
 	Payload []byte
 }
@@ -203,13 +204,13 @@ func (b *Bus) attendTo(ctx context.Context, e *envelope) {
 		_ = b.withDesk(func(now time.Duration) { b.desk.handle(now, node, e.epoch, e.kind, e.payload) })
 	case kindTell:
 		select {
-		case b.tells <- Call{node, string(e.event), e.payload}:
+		case b.tells <- Call{node, e.epoch, string(e.event), e.payload}:
 		default:
 			b.stats.missed.Add(1)
 			b.news.missed(nil)
 		}
 	case kindAsk:
-		b.answer(ctx, Call{node, string(e.event), e.payload}, e.meta)
+		b.answer(ctx, Call{node, e.epoch, string(e.event), e.payload}, e.meta)
 	case kindAnswer:
 		r := reader{rest: e.meta}
 		id, status := r.number(), r.number()

@@ -14,7 +14,7 @@ import (
 //
 //	version  1 byte      major<<4 | minor
 //	kind     1 byte
-//	flags    1 byte      bit 0: the topic is private
+//	flags    1 byte      bit 0: the topic is private, bit 1: it is bare
 //	form     1 byte
 //	epoch    8 bytes     of the sender, big endian
 //	seq      uvarint     counts what the sender sent to this subject
@@ -29,6 +29,7 @@ type envelope struct {
 	minor   uint8
 	kind    kind
 	private bool
+	bare    bool
 	form    tutti.Form
 	epoch   uint64
 	seq     uint64
@@ -60,6 +61,7 @@ const (
 	minor = 0
 
 	flagPrivate = 1 << 0
+	flagBare    = 1 << 1
 
 	// maxName bounds the name of a node, of a call and of a lease, in bytes.
 	maxName = 255
@@ -86,6 +88,9 @@ func appendParcel(dst []byte, node string, epoch, seq uint64, p *parcel) []byte 
 	if p.message.Topic.Private {
 		flags |= flagPrivate
 	}
+	if p.message.Topic.Bare {
+		flags |= flagBare
+	}
 	dst = append(dst, major<<4|minor, byte(p.kind), flags, byte(p.message.Form))
 	dst = binary.BigEndian.AppendUint64(dst, epoch)
 	dst = binary.AppendUvarint(dst, seq)
@@ -108,6 +113,7 @@ func decodeEnvelope(data []byte) (e envelope, err error) {
 	e.minor = data[0] & 15
 	e.kind = kind(data[1])
 	e.private = data[2]&flagPrivate != 0
+	e.bare = data[2]&flagBare != 0
 	e.form = tutti.Form(data[3])
 	e.epoch = binary.BigEndian.Uint64(data[4:])
 	r := reader{rest: data[12:]}

@@ -135,7 +135,7 @@ func (b *Bus) sort(senders map[string]uint32, data []byte) {
 		b.stats.unknown.Add(1) // of a newer release
 		return
 	}
-	n := bucketOf(e.tenant, e.topic, e.private, laneCount)
+	n := bucketOf(e.tenant, e.topic, e.private, e.bare, laneCount)
 	if !b.lanes[n].put(arrival{e, topic}) {
 		b.stats.missed.Add(1)
 		b.news.missed([]tutti.Topic{topic})

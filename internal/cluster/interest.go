@@ -54,7 +54,7 @@ type idleBucket struct {
 }
 
 // bucketOf returns the bucket of a topic, the same on all nodes: FNV-1a.
-func bucketOf[B []byte | string](tenant, name B, private bool, count uint32) uint32 {
+func bucketOf[B []byte | string](tenant, name B, private, bare bool, count uint32) uint32 {
 	h := uint64(14695981039346656037)
 	for i := range len(tenant) {
 		h = (h ^ uint64(tenant[i])) * 1099511628211
@@ -66,10 +66,13 @@ func bucketOf[B []byte | string](tenant, name B, private bool, count uint32) uin
 	if private {
 		h = (h ^ 1) * 1099511628211
 	}
+	if bare {
+		h = (h ^ 2) * 1099511628211
+	}
 	return uint32(h^h>>32) & (count - 1)
 }
 
-func (in *interest) of(t tutti.Topic) uint32 { return bucketOf(t.Tenant, t.Name, t.Private, in.count) }
+func (in *interest) of(t tutti.Topic) uint32 { return bucketOf(t.Tenant, t.Name, t.Private, t.Bare, in.count) }
 
 // want notes one more wish to hear a topic, or one less.
 func (in *interest) want(t tutti.Topic, yes bool, now time.Time) {
@@ -192,7 +195,7 @@ const (
 // judge says whether a message is for this node, and of which topic it is, and
 // how many of its sender's messages to that bucket are missing before it.
 func (in *interest) judge(e *envelope, sender uint32) (t tutti.Topic, v verdict, missing uint64, all []tutti.Topic) {
-	n := bucketOf(e.tenant, e.topic, e.private, in.count)
+	n := bucketOf(e.tenant, e.topic, e.private, e.bare, in.count)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	b := in.buckets[n]
@@ -209,7 +212,7 @@ func (in *interest) judge(e *envelope, sender uint32) (t tutti.Topic, v verdict,
 	}
 	for i := range b.topics {
 		w := &b.topics[i]
-		if w.Private == e.private && w.Name == string(e.topic) && w.Tenant == string(e.tenant) {
+		if w.Private == e.private && w.Bare == e.bare && w.Name == string(e.topic) && w.Tenant == string(e.tenant) {
 			return w.Topic, wanted, missing, all
 		}
 	}

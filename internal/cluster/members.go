@@ -16,6 +16,8 @@ type Member struct {
 	Buckets   int                `json:"buckets,omitempty"`   // see Settings.Buckets
 	Missed    uint64             `json:"missed,omitempty"`    // messages that were lost on their way to it
 	Load      map[string]float64 `json:"load,omitempty"`      // what Bus.Load says of it
+	// RoundTrips is what it measures to other nodes, in ms by their ID.
+	RoundTrips map[string]float64 `json:"round_trips,omitempty"`
 
 	Self      bool          `json:"-"`
 	RoundTrip time.Duration `json:"-"` // of a heartbeat and its confirmation, 0 when not known yet

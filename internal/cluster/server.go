@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,8 +123,8 @@ func (e *engine) connect(addresses []string, now time.Time) error {
 	for _, a := range addresses {
 		if host, _, err := net.SplitHostPort(a); err != nil {
 			return fmt.Errorf("address %q of a node: %w", a, err)
-		} else if e.settings.TLS == nil && !loopback(host) {
-			return fmt.Errorf("address %q of a node: another machine needs TLS", a)
+		} else if e.settings.TLS == nil && !e.settings.Plain && !loopback(host) {
+			return fmt.Errorf("address %q of a node: another machine needs TLS, or a network that is said to be private", a)
 		}
 		if _, known := e.routes[a]; !known {
 			changed = true
@@ -215,6 +216,9 @@ type words struct {
 // String implements fmt.Stringer.
 func (w words) String() string { return fmt.Sprintf(w.format, w.v...) }
 
+// LogValue implements slog.LogValuer: to JSON, v is nothing.
+func (w words) LogValue() slog.Value { return slog.StringValue(w.String()) }
+
 const engineSays = "nats"
 
 func (l *engineLog) Noticef(format string, v ...any) {
@@ -226,8 +230,23 @@ func (l *engineLog) Debugf(format string, v ...any) {
 func (l *engineLog) Tracef(format string, v ...any) {
 	l.log.Debug(engineSays, "text", words{format, v})
 }
-func (l *engineLog) Warnf(format string, v ...any)  { l.log.Info(engineSays, "text", words{format, v}) }
-func (l *engineLog) Errorf(format string, v ...any) { l.log.Warn(engineSays, "text", words{format, v}) }
+func (l *engineLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") {
+		return // the one is made up for this process, the other is what an operator gave
+	}
+	l.log.Info(engineSays, "text", words{format, v})
+}
+
+// Errorf also takes that a node is not there, each second: once in a minute is
+// enough.
+func (l *engineLog) Errorf(format string, v ...any) {
+	if strings.HasPrefix(format, "Error trying to connect to route") {
+		if attempt, ok := v[0].(int); ok && attempt%60 != 1 {
+			return
+		}
+	}
+	l.log.Warn(engineSays, "text", words{format, v})
+}
 
 // Fatalf does not end the process: the node that started the server is told.
 func (l *engineLog) Fatalf(format string, v ...any) {

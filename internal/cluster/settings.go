@@ -36,7 +36,8 @@ type Settings struct {
 	// nothing is embedded and Listen is not used.
 	URL         string
 	Credentials string // file with the credentials that it wants, "" for none
-	Plain       bool   // the way there is private, and needs no TLS
+
+	Plain bool // the network between nodes, and to NATS, is private and needs no TLS
 
 	Linger     time.Duration // topics are heard for so long after their last listener left; 5 s
 	Lost       time.Duration // a node is lost that was silent for so long; 5 s, 500 ms at least
@@ -44,7 +45,7 @@ type Settings struct {
 	Buckets    int           // parts into which topics fall, a power of two; 65,536
 	Outgoing   int           // bytes that may wait to be sent; 64 MB
 	Incoming   int           // bytes that may wait to be heard; 64 MB
-	MaxMessage int           // bytes of the largest message; 8 MB
+	MaxMessage int           // bytes of the largest message; 1 KB less than 8 MB, above which NATS warns
 }
 
 var (
@@ -60,7 +61,7 @@ func (s Settings) normal() (Settings, error) {
 	s.Buckets = or(s.Buckets, 1<<16)
 	s.Outgoing = or(s.Outgoing, 64<<20)
 	s.Incoming = or(s.Incoming, 64<<20)
-	s.MaxMessage = or(s.MaxMessage, 8<<20)
+	s.MaxMessage = or(s.MaxMessage, 8<<20-1024)
 	switch {
 	case !nodeNames.MatchString(s.Node):
 		return s, fmt.Errorf("the node's name %q must be 1 to 64 letters, digits, dots, dashes or underscores", s.Node)
@@ -102,8 +103,12 @@ func (s *Settings) checkListen() error {
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("listen for nodes on %q: the port is no number of a port", s.Listen)
 	}
-	if !loopback(host) && (s.TLS == nil || s.User == "") {
-		return fmt.Errorf("listen for nodes on %q: an address that others can reach needs TLS and a user with a password", s.Listen)
+	if !loopback(host) && (s.User == "" || s.TLS == nil && !s.Plain) {
+		return fmt.Errorf("listen for nodes on %q: an address that others can reach needs TLS and a user with a password; "+
+			"a network that is said to be private, the password alone", s.Listen)
+	}
+	if s.TLS == nil && public(host) {
+		return fmt.Errorf("listen for nodes on %q: an address of the internet needs TLS, whatever is said of it", s.Listen)
 	}
 	if s.TLS != nil && len(s.TLS.Certificates) == 0 && s.TLS.GetCertificate == nil {
 		return errors.New("listen for nodes with TLS: there is no certificate")
@@ -134,6 +139,12 @@ func loopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// public reports whether a host is an address that belongs to no private network.
+func public(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified()
 }
 
 // LoadTLS reads what routes need from PEM files: the node's certificate and

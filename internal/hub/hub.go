@@ -30,6 +30,11 @@ type Loop interface {
 
 // A Hub hands messages to the loops that have listeners for them.
 type Hub struct {
+	// Wanted is told on a loop that it has its first listener for a topic, or that its last one has left: as
+	// often no as yes. It does not block. Nil: nobody is told. It is set before the
+	// first listener comes.
+	Wanted func(t tutti.Topic, yes bool)
+
 	seed   maphash.Seed
 	loops  []Loop
 	shards []*Shard
@@ -83,6 +88,13 @@ func (h *Hub) want(t tutti.Topic) uint64 {
 
 // setWanted says whether loop i has listeners for a topic.
 func (h *Hub) setWanted(t tutti.Topic, i int, yes bool) {
+	h.note(t, i, yes)
+	if h.Wanted != nil {
+		h.Wanted(t, yes)
+	}
+}
+
+func (h *Hub) note(t tutti.Topic, i int, yes bool) {
 	w := h.part(t)
 	w.mu.Lock()
 	defer w.mu.Unlock()
