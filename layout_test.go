@@ -45,16 +45,19 @@ var plan = map[string]int{
 	"internal/database":  2,
 	"internal/doctor":    2,
 	"internal/load":      2,
+	"internal/relay":     2,
 
 	"internal/channel": 3,
 	"internal/feed":    3,
+	"internal/extend":  3,
 
 	"internal/socket": 4,
 	"internal/api":    4,
 
 	"bench/*": 5, // they measure rooms, and no room uses them
 
-	"internal/app": 5,
+	"internal/app":   5,
+	"internal/chaos": 5, // its tests break real processes
 
 	"cmd/tutti": 6,
 }

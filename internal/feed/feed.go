@@ -31,6 +31,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/limit"
+	"github.com/tutti-realtime/tutti/internal/relay"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
 
@@ -46,6 +47,9 @@ type Feeds struct {
 	Meters *limit.Meters
 	Door   *broadcast.Door // for the messages of databases
 	Log    *slog.Logger
+
+	// Relay shares the streams with other nodes. Nil: there are none.
+	Relay *relay.Relay
 
 	// SlotSuffix is added to the names of replication slots, so that servers that
 	// share a database do not share a slot.

@@ -183,9 +183,9 @@ func (r *reader) stream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.source.Publications = []string{r.place.Publication}
+		r.publications = []string{r.place.Publication}
 		if prepared {
-			r.source.Publications = append(r.source.Publications, postgres.MessagesPublication)
+			r.publications = append(r.publications, postgres.MessagesPublication)
 		}
 		r.prepared.Store(prepared)
 		if err := r.flow(ctx, prepared); !errors.Is(err, errUnprepared) {
@@ -204,18 +204,24 @@ func (r *reader) stream(ctx context.Context) error {
 func (r *reader) flow(ctx context.Context, prepared bool) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r.source.State = func(s wal.State) {
-		r.queue.tell(s)
-		if down, ok := s.(wal.Down); ok && prepared && down.Failure.Code == wal.PublicationMissing {
-			stop(errUnprepared)
-		}
+	r.unprepared = nil
+	if prepared {
+		r.unprepared = stop
 	}
 	return r.source.Run(ctx)
 }
 
+// hear takes a state of the stream.
+func (r *reader) hear(s wal.State) {
+	r.queue.tell(s)
+	if down, ok := s.(wal.Down); ok && r.unprepared != nil && down.Failure.Code == wal.PublicationMissing {
+		r.unprepared(errUnprepared)
+	}
+}
+
 // diagnose returns why a database cannot be reached; err is how that showed.
 func (r *reader) diagnose(ctx context.Context, err error) *wal.Failure {
-	_, _, refusal := wal.Inspect(ctx, r.source.Config, r.source.Slot)
+	_, _, refusal := wal.Inspect(ctx, r.db.Replication(), r.slot(r.place))
 	if known, ok := errors.AsType[*wal.Failure](refusal); ok {
 		return known
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/relay"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -42,7 +43,11 @@ type reader struct {
 	looked        time.Time // when it was looked whether messages can be delivered
 
 	db     *postgres.Database
-	source *wal.Feed
+	source source
+	shared *relay.Stream // the source, where nodes share it
+	// publications are those whose tables count, from when the stream has found out.
+	publications []string
+	unprepared   context.CancelCauseFunc // ends the stream, where something is missing that it was prepared for
 	// prepared says that the database has what messages need.
 	prepared  atomic.Bool
 	published int // bytes of messages that the loops were not asked about yet
@@ -93,6 +98,7 @@ func newReader(f *Feeds, id string, settings tutti.Database) *reader {
 // run reads the tenant's database, and the one that takes its place, until the
 // context ends, the tenant is gone or nobody subscribes any more.
 func (r *reader) run(ctx context.Context) {
+	defer r.abandon()
 	if r.inbox.condemned() { // it was made to drop what another left
 		r.drop(ctx, r.settings)
 		if r.feeds.retire(r) {
@@ -106,19 +112,23 @@ func (r *reader) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errIdle):
-			if !r.feeds.retire(r) {
-				continue
+			if r.inbox.idle() {
+				r.abandon()
+				r.drop(ctx, settings) // who comes meanwhile waits in the inbox
+				if r.feeds.retire(r) {
+					return
+				}
 			}
-			r.drop(ctx, settings)
-			return
 		case errors.Is(err, errNoTenant):
 			r.forgetAll()
+			r.abandon()
 			r.drop(ctx, settings)
 			if r.feeds.retire(r) {
 				return
 			}
 		case errors.Is(err, errOtherDatabase):
 			if elsewhere(settings, r.settings) {
+				r.abandon()
 				r.drop(ctx, settings)
 			}
 		case errors.Is(err, errPrepared), errors.Is(err, errRestart):
@@ -137,7 +147,7 @@ func (r *reader) forgetAll() {
 	for _, s := range r.subscriptions {
 		r.remove(s)
 	}
-	r.pending, r.clients, r.source = nil, 0, nil
+	r.pending, r.clients = nil, 0
 }
 
 // serve reads one database.
@@ -201,8 +211,6 @@ func (r *reader) begin() {
 	r.place, r.looked = r.settings, time.Now()
 	r.live.Store(false)
 	if same {
-		r.source.Config, r.source.Catalog = r.db.Replication(), r.db
-		r.source.Publications = []string{r.settings.Publication}
 		return
 	}
 	r.queue = newQueue()
@@ -211,11 +219,8 @@ func (r *reader) begin() {
 	for _, s := range r.subscriptions {
 		r.suspend(s)
 	}
-	r.source = &wal.Feed{
-		Config: r.db.Replication(), Slot: r.slot(r.settings), Temporary: r.settings.Temporary,
-		Publications: []string{r.settings.Publication}, Catalog: r.db,
-		Deliver: r.queue.deliver, State: r.queue.tell,
-	}
+	r.abandon()
+	r.open()
 }
 
 // obey does what was ordered.
@@ -327,7 +332,7 @@ func (r *reader) note(s wal.State) {
 	case wal.Live:
 		r.failure = nil
 		r.live.Store(true)
-		r.log.Info("feed is live", "slot", r.source.Slot, "since", wal.FormatLSN(s.Since))
+		r.log.Info("feed is live", "slot", r.slot(r.place), "since", wal.FormatLSN(s.Since))
 		r.acknowledge()
 	case wal.Down:
 		r.live.Store(false)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/relay"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -29,15 +30,28 @@ func elsewhere(a, b tutti.Database) bool {
 func (r *reader) drop(ctx context.Context, settings tutti.Database) {
 	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 	defer cancel()
-	db, err := postgres.OpenDatabase(settings)
-	if err == nil {
-		defer db.Close()
-		err = wal.Drop(ctx, db.Replication(), r.slot(settings))
+	dropped, err := true, error(nil)
+	if r.feeds.Relay == nil {
+		err = r.dropNow(ctx, settings)
+	} else {
+		dropped, err = r.feeds.Relay.Drop(ctx, r.tenant, relay.Key(&settings, r.slot(settings)),
+			func(ctx context.Context) error { return r.dropNow(ctx, settings) })
 	}
 	if err != nil {
 		r.log.Warn("replication slot could not be dropped, the database keeps its log until somebody does",
 			"code", "DropReplicationSlotFailed", "slot", r.slot(settings), "err", err)
 		return
 	}
-	r.log.Info("feed stopped, replication slot dropped", "slot", r.slot(settings))
+	if dropped {
+		r.log.Info("feed stopped, replication slot dropped", "slot", r.slot(settings))
+	}
+}
+
+func (r *reader) dropNow(ctx context.Context, settings tutti.Database) error {
+	db, err := postgres.OpenDatabase(settings)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return wal.Drop(ctx, db.Replication(), r.slot(settings))
 }

@@ -19,6 +19,9 @@ func idOf(t tutti.Topic) id {
 	if t.Private {
 		b = append(b, 0xFF)
 	}
+	if t.Bare {
+		b = append(b, 0xFE)
+	}
 	sum := sha256.Sum256(b)
 	return id(sum[:16])
 }

@@ -54,6 +54,9 @@ func (r *Roster) Unlisten(t tutti.Topic) {
 	}
 }
 
+// Alone reports whether there are no other nodes: then there is nothing to await.
+func (r *Roster) Alone() bool { return r.Tell == nil || r.far.count.Load() == 0 }
+
 // Await reports whether the State of a topic may lack entries, because nodes have
 // not answered yet. Then ready is called once: when they have, or when they did
 // not in time (Wait). What they say later comes as a presence_diff. A client that
@@ -61,7 +64,7 @@ func (r *Roster) Unlisten(t tutti.Topic) {
 //
 // Ready is called by Run, or by Receive, Joined or Lost, so it only queues.
 func (r *Roster) Await(t tutti.Topic, ready func()) (waiting bool) {
-	if r.Tell == nil || r.far.count.Load() == 0 {
+	if r.Alone() {
 		return false
 	}
 	s := r.shard(t)

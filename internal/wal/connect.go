@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -12,6 +14,25 @@ import (
 
 // appName is how a feed shows in pg_stat_activity, as the reference's does.
 const appName = "realtime_replication_connection"
+
+// appNameOf returns how a feed of a term shows: with the term, so that others can
+// tell who goes first.
+func appNameOf(term uint64) string {
+	if term == 0 {
+		return appName
+	}
+	return appName + "/" + strconv.FormatUint(term, 16)
+}
+
+// termOf reads what appNameOf writes; found is false for everybody else.
+func termOf(name string) (term uint64, found bool) {
+	hex, ours := strings.CutPrefix(name, appName+"/")
+	if !ours {
+		return 0, false
+	}
+	term, err := strconv.ParseUint(hex, 16, 64)
+	return term, err == nil && term != 0
+}
 
 // goodbye bounds how long an end may take.
 const goodbye = 3 * time.Second
@@ -25,10 +46,10 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interv
 
 // connect opens a connection for replication. What shapes the text of values is
 // set, whatever the role or the database have set.
-func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error) {
+func connect(ctx context.Context, config *pgconn.Config, name string) (*pgconn.PgConn, error) {
 	config = config.Copy()
 	config.RuntimeParams = map[string]string{
-		"application_name":   appName,
+		"application_name":   name,
 		"replication":        "database",
 		"client_encoding":    "UTF8",
 		"datestyle":          "ISO",

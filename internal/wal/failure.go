@@ -23,6 +23,9 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Code + ": " + f.Cause + "; " + f.Cure }
 func (f *Failure) Unwrap() error { return f.Err }
 
+// ErrOutranked is beneath a ReplicationSlotBeingUsed by a feed of a later term.
+var ErrOutranked = errors.New("a later term goes first")
+
 // Codes of failures.
 const (
 	WalLevelNotLogical         = "WalLevelNotLogical"

@@ -33,6 +33,12 @@ type Feed struct {
 	// Temporary makes the server drop the slot with every connection, so that it
 	// never keeps log for us. Every break is then a Lost.
 	Temporary bool
+	// Term, when it is not 0, fences the slot among nodes that share it: who reads it
+	// under a lower term is put out, and who reads it under a higher one is left.
+	Term uint64
+	// Shared makes Confirm the limit of what the server may forget, even of what
+	// holds nothing for us: others have to know of that first. See Passed.
+	Shared bool
 	// Publications are those whose tables count. Publication is created when it is
 	// missing; others must exist.
 	Publications []string
@@ -51,6 +57,7 @@ type Feed struct {
 	system   string  // identity of the server; "" before the first connection
 	known    bool    // the slot was ours before
 	poisoned bool    // the slot can be read no further
+	end      uint64  // of the server's log, when it was asked last
 	last     backend // the last that had the slot for us
 }
 
@@ -60,11 +67,16 @@ type Feed struct {
 // before changes nothing.
 func (f *Feed) Confirm(lsn uint64) { f.position.confirm(lsn) }
 
+// Passed returns a position before which the log holds nothing that was not handed
+// over. Where the feed is Shared it may be confirmed, too.
+func (f *Feed) Passed() uint64 { return f.position.silent() }
+
 // Run feeds until the context ends, whose cause it returns, or until Deliver
 // fails, whose error it wraps. Whatever else fails is told to State and tried
 // again, without end. When it returns the server has let go of the slot, if it
 // could be reached. It must not be called twice at the same time.
 func (f *Feed) Run(ctx context.Context) error {
+	f.position.share(f.Shared)
 	all := &tables{catalog: f.Catalog, byOID: map[uint32]*tutti.Table{}, names: map[uint32]string{}}
 	wait := firstWait
 	for {
@@ -98,7 +110,7 @@ func (f *Feed) tell(s State) {
 
 // attempt goes live once. It always returns an error.
 func (f *Feed) attempt(ctx context.Context, all *tables) error {
-	conn, err := connect(ctx, f.Config)
+	conn, err := connect(ctx, f.Config, appNameOf(f.Term))
 	if err != nil {
 		return err
 	}
@@ -110,7 +122,7 @@ func (f *Feed) attempt(ctx context.Context, all *tables) error {
 	s.position = &f.position
 	s.assembler = &assembler{deliver: f.Deliver, tables: all, position: &f.position}
 	f.known = true
-	f.tell(Live{Since: since})
+	f.tell(Live{Since: since, System: f.system, End: f.end})
 	err = s.run(ctx)
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// The publication was missing when what is decoded now happened. It may
@@ -155,7 +167,9 @@ func (f *Feed) look(ctx context.Context, conn *pgconn.PgConn) (slot Slot, found 
 	p := f.place()
 	slot, found, err = p.inspect(ctx, conn)
 	if err == nil && slot.ActivePID != 0 && slot.ActivePID == f.last.pid {
-		slot, found, err = p.takeBack(ctx, conn, f.last)
+		slot, found, err = p.takeBack(ctx, conn, f.last, appNameOf(f.Term))
+	} else if err == nil && slot.ActivePID != 0 && f.Term != 0 {
+		slot, found, err = p.putOut(ctx, conn, slot, f.Term)
 	}
 	switch {
 	case err != nil:
@@ -176,7 +190,7 @@ func (f *Feed) claim(ctx context.Context, conn *pgconn.PgConn, slot Slot, found 
 		return 0, fmt.Errorf("identify the server: %w", err)
 	}
 	elsewhere := f.system != "" && (f.system != system.SystemID || uint64(system.XLogPos) < f.position.reached())
-	f.system = system.SystemID
+	f.system, f.end = system.SystemID, uint64(system.XLogPos)
 	if found && !f.Temporary && !slot.Lost() && !f.poisoned {
 		f.goOn(slot, elsewhere)
 		return slot.Confirmed, nil

@@ -7,6 +7,7 @@ type position struct {
 	mu        sync.Mutex // guards what follows
 	confirmed uint64     // by the owner
 	handed    uint64     // end of the last transaction handed over whole; 0 before the first
+	shared    bool       // what holds nothing for us must be confirmed as well
 	passed    uint64     // end of what holds nothing for us behind handed
 	reported  uint64     // what the server may forget, as far as we have told it
 	// Of a transaction that was handed over in part: where its commit is, and how
@@ -51,6 +52,19 @@ func (p *position) pass(lsn uint64) {
 	p.passed = max(p.passed, lsn)
 }
 
+func (p *position) share(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shared = yes
+}
+
+// silent returns the end of what holds nothing for us but what was handed over.
+func (p *position) silent() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passed
+}
+
 // progress returns something that is another when something was handed over.
 func (p *position) progress() [3]uint64 {
 	p.mu.Lock()
@@ -93,7 +107,10 @@ func (p *position) flushed() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	lsn := min(p.confirmed, p.handed)
-	if lsn == p.handed {
+	switch {
+	case p.shared:
+		lsn = min(p.confirmed, max(p.handed, p.passed))
+	case lsn == p.handed:
 		lsn = max(lsn, p.passed)
 	}
 	p.reported = max(p.reported, lsn)

@@ -84,10 +84,10 @@ const endWait = goodbye
 // takeBack ends a process of the server's that still holds the slot for an
 // earlier connection of this feed: the network has lost it, and the server will
 // not notice before its wal_sender_timeout. It returns the slot as it is then.
-func (p place) takeBack(ctx context.Context, conn *pgconn.PgConn, b backend) (Slot, bool, error) {
+func (p place) takeBack(ctx context.Context, conn *pgconn.PgConn, b backend, name string) (Slot, bool, error) {
 	end := fmt.Sprintf(`SELECT pg_terminate_backend(pid, %d) FROM pg_stat_activity
 		WHERE pid = %d AND backend_start = %s AND application_name = %s`,
-		endWait.Milliseconds(), b.pid, literal(b.start), literal(appName))
+		endWait.Milliseconds(), b.pid, literal(b.start), literal(name))
 	if b.start == "" {
 		end = "SELECT false"
 	}
@@ -115,4 +115,37 @@ func (p place) ghost(b backend, refusal error) *Failure {
 		f.Cause += " (" + refusal.Error() + ")"
 	}
 	return f
+}
+
+const findReader = "SELECT application_name, backend_start FROM pg_stat_activity WHERE pid = "
+
+// putOut ends a process of the server's that holds the slot for a feed of a lower
+// term: for a node that has lost its right to it and may not know. It returns the
+// slot as it is then. Anybody else stays.
+func (p place) putOut(ctx context.Context, conn *pgconn.PgConn, slot Slot, term uint64) (Slot, bool, error) {
+	row, err := queryRow(ctx, conn, findReader+strconv.FormatUint(uint64(slot.ActivePID), 10))
+	if err != nil {
+		return slot, true, err
+	}
+	if row == nil { // it has just ended
+		return p.inspect(ctx, conn)
+	}
+	other, ours := termOf(row[0])
+	switch {
+	case !ours:
+		return slot, true, nil
+	case other > term:
+		return slot, true, p.outranked(slot, other, term)
+	}
+	return p.takeBack(ctx, conn, backend{slot.ActivePID, row[1]}, row[0])
+}
+
+func (p place) outranked(s Slot, other, term uint64) *Failure {
+	return &Failure{
+		Code: ReplicationSlotBeingUsed,
+		Cause: fmt.Sprintf("slot %s is read by another node, the server's process %d, under the later term %x (this node's is %x)",
+			s.Name, s.ActivePID, other, term),
+		Cure: "nothing need be done when the nodes hear each other: this one follows that one then",
+		Err:  ErrOutranked,
+	}
 }

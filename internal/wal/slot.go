@@ -62,7 +62,7 @@ func Drop(ctx context.Context, config *pgconn.Config, name string) error {
 
 // with runs fn with a connection of its own.
 func (p place) with(ctx context.Context, fn func(*pgconn.PgConn) error) error {
-	conn, err := connect(ctx, p.config)
+	conn, err := connect(ctx, p.config, appName)
 	if err != nil {
 		return p.failure(err)
 	}

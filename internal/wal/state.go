@@ -10,7 +10,11 @@ type Connecting struct{}
 
 // Live says that every change that commits behind Since is handed over, even if
 // the connection breaks, unless Lost follows.
-type Live struct{ Since uint64 }
+type Live struct {
+	Since  uint64
+	System string // identity of the server
+	End    uint64 // of its log, about now: a position behind it is of another history
+}
 
 // Down says why there is no connection. The feed tries again by itself.
 type Down struct{ Failure *Failure }
