@@ -58,10 +58,11 @@ func (r *Relay) ask(ctx context.Context, notes []note, streams []*Stream) {
 	}
 	now := time.Now()
 	for _, reply := range replies {
-		epoch, all, _, err := decodeAnswers(reply.Payload)
+		epoch, all, missing, err := decodeAnswers(reply.Payload)
 		if reply.Err != nil || err != nil || len(all) != len(notes) {
 			continue
 		}
+		r.misses(missing, now)
 		for i, s := range streams {
 			s.mu.Lock()
 			if s.owner != nil && s.owner.term == notes[i].term {

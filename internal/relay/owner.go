@@ -55,6 +55,9 @@ type doubt struct {
 	epoch uint64
 }
 
+// nobody stands among the unknown for nodes that have no name here.
+const nobody = ""
+
 // claimWithin bounds how long a new owner waits for the answers of other nodes.
 const claimWithin = 1500 * time.Millisecond
 
@@ -136,7 +139,6 @@ func (o *owner) claim(ctx context.Context) error {
 	}
 	now := time.Now()
 	var missing []gap
-	answered := map[string]bool{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, reply := range replies {
@@ -146,18 +148,22 @@ func (o *owner) claim(ctx context.Context) error {
 			continue
 		}
 		missing = append(missing, gaps...)
-		answered[reply.Node] = true
 		o.answered(reply.Node, epoch, &all[0], now)
 	}
 	for _, node := range silent {
 		o.unknown[node] = doubt{now.Add(s.relay.keep()), 0}
 	}
-	for node, d := range s.relay.lacking(now, missing) {
-		if _, asked := o.unknown[node]; !asked && o.followers[node] == nil && !answered[node] {
+	o.miss(s.relay.lacking(now, missing))
+	return nil
+}
+
+// miss takes note of nodes that are not here, and may follow. The lock is held.
+func (o *owner) miss(lacking map[string]doubt) {
+	for node, d := range lacking {
+		if _, known := o.unknown[node]; !known && o.followers[node] == nil {
 			o.unknown[node] = d
 		}
 	}
-	return nil
 }
 
 // answered takes a node's answer to the question where it is. The lock is held.
@@ -167,6 +173,7 @@ func (o *owner) answered(node string, epoch uint64, a *answer, now time.Time) {
 	case answerNone, answerFollowing:
 		delete(o.unknown, node)
 	case answerHere:
+		delete(o.unknown, node)
 		if f == nil || !f.active {
 			o.follow(node, &follow{o.s.line, epoch, a.nonce, a.at})
 		}

@@ -124,12 +124,20 @@ func (r *Relay) Joined(node string, epoch uint64) {
 
 // misses takes over who is missing elsewhere.
 func (r *Relay) misses(all []gap, now time.Time) {
-	for node, d := range r.lacking(now, all) {
+	lacking := r.lacking(now, all)
+	for node, d := range lacking {
 		r.mu.Lock()
 		if m := r.missing[node]; m.epoch <= d.epoch {
 			r.missing[node] = absence{d.epoch, d.until.Add(-r.keep())}
 		}
 		r.mu.Unlock()
+	}
+	for _, s := range r.all() {
+		s.mu.Lock()
+		if s.owner != nil {
+			s.owner.miss(lacking)
+		}
+		s.mu.Unlock()
 	}
 }
 

@@ -195,6 +195,12 @@ func (r *Relay) stream(l line) *Stream {
 // tick looks after all streams, and lets the followers of this node's know that
 // it lives.
 func (r *Relay) tick(now time.Time) {
+	r.mu.Lock()
+	missing := len(r.missing) > 0
+	r.mu.Unlock()
+	if missing { // who has just come may not have heard it
+		_ = r.Bus.Tell("", appendGaps([]byte{kindGaps}, r.gaps(now)))
+	}
 	beats := map[string][]note{}
 	unsure := false
 	for _, s := range r.all() {

@@ -58,13 +58,13 @@ func (o *owner) followed() bool {
 	return false
 }
 
-// follow takes a node as a follower, or has the source begin anew for it. The
-// lock is held.
+// follow takes a node as a follower, or has the source begin anew for it. One that
+// was unknown stays so until it has answered, because then it also tells of nodes
+// that this one may never have heard. The lock is held.
 func (o *owner) follow(node string, w *follow) {
 	if before := o.followers[node]; before != nil && before.epoch > w.epoch {
 		return // it was on its way for longer than the node lived
 	}
-	delete(o.unknown, node)
 	f := &follower{node: node, epoch: w.epoch, nonce: w.nonce, confirmed: w.at.confirmed}
 	o.followers[node] = f
 	switch {

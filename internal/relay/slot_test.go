@@ -91,11 +91,11 @@ func (f *simFeed) Run(ctx context.Context) error {
 	defer f.leave()
 	for ctx.Err() == nil {
 		f.State(wal.Connecting{})
-		since, end, ok := f.connect()
+		since, end, putOut, ok := f.connect()
 		if !ok {
 			f.State(wal.Down{Failure: &wal.Failure{Code: wal.ReplicationSlotBeingUsed, Err: wal.ErrOutranked}})
 		} else {
-			f.State(wal.Live{Since: since, System: "1", End: end})
+			f.State(wal.Live{Since: since, System: "1", End: end, PutOut: putOut})
 			if err := f.stream(ctx); err != nil {
 				return err
 			}
@@ -108,15 +108,16 @@ func (f *simFeed) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-func (f *simFeed) connect() (since, end uint64, ok bool) {
+func (f *simFeed) connect() (since, end uint64, putOut, ok bool) {
 	w := f.slot.world
 	f.node.pause()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := f.slot
 	if f.node.dead || s.reader != nil && s.reader != f && s.reader.Term > f.Term {
-		return 0, 0, false
+		return 0, 0, false, false
 	}
+	putOut = s.reader != nil && s.reader.Term < f.Term
 	s.reader = f
 	if !s.made {
 		s.made, s.confirmed = true, s.next
@@ -131,7 +132,7 @@ func (f *simFeed) connect() (since, end uint64, ok bool) {
 	f.node.mu.Unlock()
 	f.begun, f.sent = s.confirmed, 0
 	w.note("%s reads under %d from %d", f.node.name, f.Term, s.confirmed)
-	return s.confirmed, s.next, true
+	return s.confirmed, s.next, putOut, true
 }
 
 func (f *simFeed) leave() {

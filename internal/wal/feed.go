@@ -58,6 +58,7 @@ type Feed struct {
 	known    bool    // the slot was ours before
 	poisoned bool    // the slot can be read no further
 	end      uint64  // of the server's log, when it was asked last
+	putOut   bool    // another's connection was ended for this one
 	last     backend // the last that had the slot for us
 }
 
@@ -122,7 +123,8 @@ func (f *Feed) attempt(ctx context.Context, all *tables) error {
 	s.position = &f.position
 	s.assembler = &assembler{deliver: f.Deliver, tables: all, position: &f.position}
 	f.known = true
-	f.tell(Live{Since: since, System: f.system, End: f.end})
+	f.tell(Live{Since: since, System: f.system, End: f.end, PutOut: f.putOut})
+	f.putOut = false
 	err = s.run(ctx)
 	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// The publication was missing when what is decoded now happened. It may
@@ -170,6 +172,7 @@ func (f *Feed) look(ctx context.Context, conn *pgconn.PgConn) (slot Slot, found 
 		slot, found, err = p.takeBack(ctx, conn, f.last, appNameOf(f.Term))
 	} else if err == nil && slot.ActivePID != 0 && f.Term != 0 {
 		slot, found, err = p.putOut(ctx, conn, slot, f.Term)
+		f.putOut = f.putOut || err == nil
 	}
 	switch {
 	case err != nil:

@@ -14,6 +14,9 @@ type Live struct {
 	Since  uint64
 	System string // identity of the server
 	End    uint64 // of its log, about now: a position behind it is of another history
+	// PutOut says that the connection of a lower Term was ended for it: somebody was
+	// reading the slot.
+	PutOut bool
 }
 
 // Down says why there is no connection. The feed tries again by itself.
