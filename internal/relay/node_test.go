@@ -95,7 +95,7 @@ func (w *world) finish(n *node, goodbye bool) {
 	w.locked(func() {
 		n.dead = true
 		for _, other := range w.nodes {
-			if !other.dead && other.knows[n.name] == n {
+			if !other.dead && other.knows[n.name] == n && !w.cut[[2]string{n.name, other.name}] {
 				delete(other.knows, n.name)
 				told = append(told, other)
 			}

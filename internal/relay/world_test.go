@@ -185,7 +185,7 @@ func (b simBus) Ask(ctx context.Context, payload []byte) (replies []cluster.Repl
 	w.locked(func() {
 		for _, other := range w.nodes {
 			switch {
-			case other == b.n || other.left || b.n.knows[other.name] != other && !w.together(b.n, other):
+			case other == b.n || b.n.knows[other.name] != other && (other.left || !w.together(b.n, other)):
 			case w.together(b.n, other) && !w.luck(w.loss):
 				asked = append(asked, other)
 			default:
@@ -345,7 +345,7 @@ func (w *world) members() {
 	w.locked(func() {
 		for _, n := range w.nodes {
 			for _, other := range w.nodes {
-				if n == other || n.dead || n.frozen || other.left {
+				if n == other || n.dead || n.frozen || other.left && n.knows[other.name] != other {
 					continue
 				}
 				if w.hears(other, n) && !other.frozen {
