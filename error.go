@@ -52,6 +52,14 @@ const (
 	DatabaseNotPrepared        = "DatabaseNotPrepared"     // its owner can put right what is wrong with it
 
 	InitializingProjectConnection = "InitializingProjectConnection"
+
+	ExtensionSettingsInvalid = "ExtensionSettingsInvalid" // of a tenant: the extension is off for it
+	ExtensionPanicked        = "ExtensionPanicked"        // the room is opened anew, or closed when it does so again and again
+	ExtensionStalled         = "ExtensionStalled"         // a call took too long: the room was left behind, and another opened
+	ExtensionOverloaded      = "ExtensionOverloaded"      // the room has more events waiting than it may
+	ExtensionUnavailable     = "ExtensionUnavailable"     // the room cannot be opened, or nobody knows where it is
+	ExtensionStateTooLarge   = "ExtensionStateTooLarge"   // what a room wanted to keep, and did not
+	ExtensionNotPrepared     = "ExtensionNotPrepared"     // the tenant's database lacks what the extension needs
 )
 
 // ErrUnknown is what a client is told when the fault is ours.

@@ -45,6 +45,13 @@ func (d *Door) Send(t *tutti.Tenant, meters *limit.Tenant, shard int, m tutti.Me
 	return nil
 }
 
+// Admit is Send for a message that goes to an extension, and not out: it is weighed
+// and counted.
+func (d *Door) Admit(t *tutti.Tenant, meters *limit.Tenant, shard int, payload []byte) error {
+	meters.Events.Add(shard, 1)
+	return Fits(t, payload)
+}
+
 // Release is Send for a message that its caller has weighed, because what it
 // was given is only a part of the payload.
 func (d *Door) Release(meters *limit.Tenant, shard int, m tutti.Message) {

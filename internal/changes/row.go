@@ -21,6 +21,7 @@ type Row struct {
 type rowFrame struct {
 	bytes []byte
 	topic string
+	bare  bool
 	ids   []uint32
 }
 
@@ -33,7 +34,7 @@ const frameWords = 96
 // nobody may change. Protocol, section 3.11.
 func (r *Row) Frame(v phoenix.Version, topic tutti.Topic, ids []uint32) []byte {
 	f := &r.frames[slot(v)]
-	if f.bytes != nil && f.topic == topic.Name && slices.Equal(f.ids, ids) {
+	if f.bytes != nil && f.topic == topic.Name && f.bare == topic.Bare && slices.Equal(f.ids, ids) {
 		return f.bytes
 	}
 	payload := make([]byte, 0, len(r.Data)+frameWords)
@@ -45,7 +46,7 @@ func (r *Row) Frame(v phoenix.Version, topic tutti.Topic, ids []uint32) []byte {
 		payload = strconv.AppendUint(payload, uint64(id), 10)
 	}
 	payload = append(append(append(payload, `],"data":`...), r.Data...), '}')
-	*f = rowFrame{r.seal(v, topic, "postgres_changes", payload), topic.Name, slices.Clone(ids)}
+	*f = rowFrame{r.seal(v, topic, "postgres_changes", payload), topic.Name, topic.Bare, slices.Clone(ids)}
 	return f.bytes
 }
 

@@ -20,6 +20,9 @@ func (ch *Channel) broadcast(f *phoenix.Frame) {
 	if ch.access != nil && ch.access.write.broadcast != granted {
 		return // with or without ack: protocol, section 5.2
 	}
+	if ch.place != nil && ch.tellRoom(f) {
+		return
+	}
 	m := tutti.Message{Topic: ch.topic, Sender: ch.id, Event: "broadcast"}
 	switch {
 	case f.Kind == phoenix.UserBroadcast && f.Encoding == phoenix.EncodingBinary:

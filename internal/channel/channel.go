@@ -27,18 +27,21 @@ type Channel struct {
 	rows    *changes.Subscriber // to changes of the database; nil for none
 	oldRows bool                // they are wanted in the form of the old API
 
+	place Place // in the room of an extension; nil when the topic is none
+
 	seat      hub.Seat
-	access    *access // of a private channel; nil for a public one
-	stopTimer func()  // the next check of the token
-	stopReady func()  // the wait for the replication connection; nil when there is none
+	proxy     *placeholder // while other nodes learn of the seat; nil mostly
+	access    *access      // of a private channel; nil for a public one
+	stopTimer func()       // the next check of the token
+	stopReady func()       // the wait for the replication connection; nil when there is none
 }
 
 // newChannel makes the channel of a join that was admitted.
-func (c *Client) newChannel(name string, f *phoenix.Frame, cfg *config, token *auth.Token) *Channel {
+func (c *Client) newChannel(name string, bare bool, f *phoenix.Frame, cfg *config, token *auth.Token) *Channel {
 	t := c.Tenant.Tenant()
 	return &Channel{
 		client: c, id: c.Desk.nextID(), joinRef: clone(f.JoinRef), token: token,
-		topic: tutti.Topic{Tenant: c.TenantID, Name: name, Private: cfg.private},
+		topic: tutti.Topic{Tenant: c.TenantID, Name: name, Private: cfg.private, Bare: bare},
 		ack:   cfg.ack, self: cfg.self, key: cfg.key,
 		presence: cfg.presence || t != nil && t.PresenceEnabled,
 	}
@@ -49,6 +52,7 @@ func (ch *Channel) sit() {
 	if ch.ended() {
 		ch.topic = ch.client.Desk.Shard.Join(ch.topic, &ch.seat, ch)
 	}
+	ch.vacate()
 }
 
 // begin sends what follows the reply to a join, in the order of protocol,
@@ -178,8 +182,13 @@ func (ch *Channel) end() {
 // stop makes the channel hear nothing more, and leaves its topic's presence.
 func (ch *Channel) stop() {
 	ch.client.Desk.Shard.Leave(&ch.seat)
+	ch.vacate()
 	if ch.presence {
 		ch.client.Desk.Roster.Untrack(ch.topic, ch.id)
+	}
+	if ch.place != nil {
+		ch.place.Leave()
+		ch.place = nil
 	}
 	if ch.rows != nil {
 		ch.client.Desk.Rows.Unsubscribe(ch.rows)

@@ -16,6 +16,7 @@ type Desk struct {
 	*Service
 	Shard *hub.Shard // the listeners of this loop
 	Index int        // of this loop
+	Loop  hub.Loop
 
 	hearing *Channel // that was given a message last
 }
@@ -36,6 +37,7 @@ type Service struct {
 	Roster   *presence.Roster
 	Rows     Rows     // nil: no tenant has a database
 	Policies Policies // nil refuses private channels
+	Rooms    Rooms    // nil: there are no extensions
 	Log      *slog.Logger
 
 	// JoinBackoff is how long the reply to a refused join waits, so that

@@ -15,8 +15,8 @@ import (
 // join handles phx_join. An earlier channel of the same topic ends first: its
 // phx_close follows the reply. Protocol, sections 3.3, 3.5 and 3.10.
 func (c *Client) join(f *phoenix.Frame) {
-	name, joinable := tutti.CutTopic(string(f.Topic))
-	if !joinable {
+	name, prefixed := tutti.CutTopic(string(f.Topic))
+	if !prefixed && !c.bare(name) {
 		c.reply(ordered, f, nil, unmatched)
 		return
 	}
@@ -34,17 +34,29 @@ func (c *Client) join(f *phoenix.Frame) {
 		c.refuse(f, replaced, err)
 		return
 	}
-	ch := c.newChannel(name, f, &cfg, token)
+	ch := c.newChannel(name, !prefixed, f, &cfg, token)
 	if cfg.private {
 		c.knock(ch, f, &cfg, replaced)
 		return
 	}
-	ch.sit()
 	c.topics.add(ch)
+	later := ch.announce(replaced)
+	if later == nil {
+		ch.enterPublic(f, &cfg, replaced)
+		return
+	}
+	join, config := kept(f), cfg.clone()
+	later(func() { ch.enterPublic(join, &config, replaced) })
+}
+
+// enterPublic lets a client into a public channel.
+func (ch *Channel) enterPublic(f *phoenix.Frame, cfg *config, replaced []*Channel) {
+	ch.sit()
 	ch.watchToken(time.Now())
-	c.reply(ordered, f, ch.joinRef, joined(cfg.rows))
+	ch.client.reply(ordered, f, ch.joinRef, joined(cfg.rows))
 	sayClosed(replaced)
-	ch.begin(&cfg)
+	ch.begin(cfg)
+	ch.attend(f.Payload)
 }
 
 // joined returns the answer to a join that succeeded.
@@ -111,7 +123,7 @@ func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Tok
 
 // allow checks the tenant's limits on joins.
 func (c *Client) allow(t *tutti.Tenant) error {
-	if !c.counted && c.Meters.Users() >= t.MaxConcurrentUsers {
+	if !c.counted && c.Meters.ClusterUsers() >= t.MaxConcurrentUsers {
 		return &tutti.Error{Code: tutti.ConnectionRateLimitReached, Reason: "Too many connected users"}
 	}
 	if c.Meters.Joins.Over(t.MaxJoinsPerSecond) {

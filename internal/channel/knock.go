@@ -15,6 +15,7 @@ import (
 type knock struct {
 	ref      phoenix.Ref
 	config   config     // nothing in it is of the frame
+	join     []byte     // the payload, where rooms may want it
 	replaced []*Channel // their phx_close follows the reply
 }
 
@@ -25,7 +26,14 @@ type knock struct {
 // there is no reply to it, and its phx_close is all that is said of it.
 func (c *Client) knock(ch *Channel, f *phoenix.Frame, cfg *config, replaced []*Channel) {
 	ch.access = &access{knock: &knock{ref: clone(f.Ref), config: cfg.clone(), replaced: replaced}}
+	if c.Desk.Rooms != nil {
+		ch.access.knock.join = bytes.Clone(f.Payload)
+	}
 	c.topics.add(ch)
+	if later := ch.announce(nil); later != nil {
+		later(ch.askIn)
+		return
+	}
 	ch.askIn()
 }
 
@@ -74,6 +82,7 @@ func (ch *Channel) enter(past []postgres.Stored) {
 	ch.release()
 	if !ch.ended() {
 		ch.begin(&k.config)
+		ch.attend(k.join)
 	}
 	if !ch.ended() {
 		ch.watchAccess()
@@ -138,8 +147,11 @@ func (c *Client) evict(wire []byte) []*Channel {
 
 // replaced returns the channels in whose place this one is to come.
 func (ch *Channel) replaced() []*Channel {
-	if ch.joining() {
+	switch {
+	case ch.joining():
 		return ch.access.knock.replaced
+	case ch.proxy != nil:
+		return ch.proxy.replaced
 	}
 	return nil
 }

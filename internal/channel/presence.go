@@ -15,8 +15,23 @@ const tooManyPresence = "Too many presence messages per second"
 
 var notMap = refusal("Presence track payload must be a map")
 
-// sendPresence sends who is present, as of now.
+// sendPresence sends who is present, once the other nodes have said who is present
+// there. Diffs may come before; clients keep those until they have the state.
 func (ch *Channel) sendPresence() {
+	desk, sent := ch.client.Desk, false
+	send := func() {
+		if !sent && !ch.ended() {
+			sent = true
+			ch.sendPresenceNow()
+		}
+	}
+	if !desk.Roster.Await(ch.topic, func() { desk.Loop.Post(1, 0, send) }) {
+		send()
+	}
+}
+
+// sendPresenceNow sends who is present, as of now.
+func (ch *Channel) sendPresenceNow() {
 	c := ch.client
 	if t := c.Tenant.Tenant(); t != nil && ch.crowded(t) {
 		ch.shutdown(tooManyPresence)

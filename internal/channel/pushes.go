@@ -30,11 +30,17 @@ func (p *pushes) add(c *Client, f *phoenix.Frame) bool {
 		return false
 	}
 	c.waiting += weight(f)
-	p.list = append(p.list, &phoenix.Frame{
-		Kind: f.Kind, JoinRef: clone(f.JoinRef), Ref: clone(f.Ref), Topic: bytes.Clone(f.Topic), Event: f.Event,
-		Payload: bytes.Clone(f.Payload), UserEvent: f.UserEvent, Encoding: f.Encoding,
-	})
+	p.list = append(p.list, kept(f))
 	return true
+}
+
+// kept returns a copy of a frame, which holds nothing of the buffer that it came
+// in.
+func kept(f *phoenix.Frame) *phoenix.Frame {
+	return &phoenix.Frame{
+		Kind: f.Kind, JoinRef: clone(f.JoinRef), Ref: clone(f.Ref), Topic: bytes.Clone(f.Topic), Event: f.Event,
+		Payload: bytes.Clone(f.Payload), UserEvent: f.UserEvent, Encoding: f.Encoding, At: f.At,
+	}
 }
 
 func (p *pushes) pop(c *Client) *phoenix.Frame {

@@ -58,6 +58,9 @@ func (ch *Channel) renew(f *phoenix.Frame) {
 	ch.stopTimer()
 	ch.token = token
 	ch.watchToken(now)
+	if ch.place != nil {
+		ch.place.Renew(token.Claims)
+	}
 	if ch.access != nil {
 		ch.doubt(ch.renewRows)
 		return

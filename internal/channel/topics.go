@@ -10,8 +10,16 @@ import (
 // a list is enough; an index comes with the ninth.
 type topics struct {
 	list  []*Channel
-	index map[string]int // topic name → place in list; nil while the list is short
+	index map[wireTopic]int // place in list; nil while the list is short
 }
+
+// A wireTopic is a topic as a client writes it.
+type wireTopic struct {
+	name string
+	bare bool // without "realtime:"
+}
+
+func (ch *Channel) wire() wireTopic { return wireTopic{ch.topic.Name, ch.topic.Bare} }
 
 const shortList = 8
 
@@ -22,18 +30,15 @@ func (t *topics) all() []*Channel { return append([]*Channel(nil), t.list...) }
 
 // find returns the channel of a wire topic, or nil.
 func (t *topics) find(wire []byte) *Channel {
-	name, joinable := bytes.CutPrefix(wire, []byte(tutti.TopicPrefix))
-	if !joinable {
-		return nil
-	}
+	name, prefixed := bytes.CutPrefix(wire, []byte(tutti.TopicPrefix))
 	if t.index != nil {
-		if i, ok := t.index[string(name)]; ok {
+		if i, ok := t.index[wireTopic{string(name), !prefixed}]; ok {
 			return t.list[i]
 		}
 		return nil
 	}
 	for _, ch := range t.list {
-		if ch.topic.Name == string(name) {
+		if ch.topic.Name == string(name) && ch.topic.Bare == !prefixed {
 			return ch
 		}
 	}
@@ -43,12 +48,12 @@ func (t *topics) find(wire []byte) *Channel {
 func (t *topics) add(ch *Channel) {
 	t.list = append(t.list, ch)
 	if t.index == nil && len(t.list) > shortList {
-		t.index = make(map[string]int, 2*len(t.list))
+		t.index = make(map[wireTopic]int, 2*len(t.list))
 		for i, ch := range t.list {
-			t.index[ch.topic.Name] = i
+			t.index[ch.wire()] = i
 		}
 	} else if t.index != nil {
-		t.index[ch.topic.Name] = len(t.list) - 1
+		t.index[ch.wire()] = len(t.list) - 1
 	}
 }
 
@@ -62,9 +67,9 @@ func (t *topics) remove(ch *Channel) {
 	t.list[last] = nil
 	t.list = t.list[:last]
 	if t.index != nil {
-		delete(t.index, ch.topic.Name)
+		delete(t.index, ch.wire())
 		if at < last {
-			t.index[t.list[at].topic.Name] = at
+			t.index[t.list[at].wire()] = at
 		}
 	}
 	if last == 0 {
@@ -74,7 +79,7 @@ func (t *topics) remove(ch *Channel) {
 
 func (t *topics) place(ch *Channel) int {
 	if t.index != nil {
-		if i, ok := t.index[ch.topic.Name]; ok && t.list[i] == ch {
+		if i, ok := t.index[ch.wire()]; ok && t.list[i] == ch {
 			return i
 		}
 		return -1

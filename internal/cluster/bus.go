@@ -62,7 +62,9 @@ type Bus struct {
 	news     *news
 	asks     asks
 	working  sync.WaitGroup // goroutines that answer calls
-	places   chan struct{}  // for those
+
+	subscribing sync.Mutex    // held while topics are subscribed to
+	places      chan struct{} // for those
 
 	mu      sync.Mutex // guards desk and over; what is called under it only queues
 	desk    *desk
@@ -140,7 +142,8 @@ func (b *Bus) send(p parcel) {
 
 // Want says that somebody on this node listens to a topic from now on, or no
 // longer: as often no as yes. It never blocks; it is a moment (on one machine
-// a millisecond) until other nodes know. It is forgotten Settings.Linger after
+// a millisecond) until other nodes know. A node that hears a call which was made
+// after it knows. It is forgotten Settings.Linger after
 // the last no.
 func (b *Bus) Want(t tutti.Topic, yes bool) { b.interest.want(t, yes, time.Now()) }
 

@@ -67,7 +67,7 @@ func TestEnvelopesAreWhatTheyWere(t *testing.T) {
 				t.Fatal(err)
 			}
 			back := parcel{kind: e.kind, to: p.to, message: tutti.Message{
-				Topic: tutti.Topic{Tenant: string(e.tenant), Name: string(e.topic), Private: e.private},
+				Topic: tutti.Topic{Tenant: string(e.tenant), Name: string(e.topic), Private: e.private, Bare: e.bare},
 				Form:  e.form, Event: string(e.event), Payload: e.payload, Meta: e.meta,
 			}}
 			if !bytes.Equal(appendParcel(nil, string(e.node), e.epoch, e.seq, &back), want) {

@@ -27,6 +27,7 @@ func (b *Bus) deliver(ctx context.Context) {
 		for n, count := range skipped {
 			toTopics[n] += count
 		}
+		b.subscribe() // Want promises that what is told later is heard later
 		for i := range waiting {
 			p := &waiting[i]
 			var subject string
@@ -72,13 +73,7 @@ func (b *Bus) tend(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		for _, n := range b.interest.takeFresh() {
-			sub, err := b.conn.ChanSubscribe(b.toBucket(n), b.topical)
-			if err != nil { // the connection has been closed for good
-				b.log.Error("topics could not be subscribed to", "err", err)
-			}
-			b.interest.subscribed(n, sub)
-		}
+		b.subscribe()
 		ended, next := b.interest.takeIdle(time.Now())
 		for _, sub := range ended {
 			_ = sub.Unsubscribe() // the connection is closed, and so is it
@@ -93,6 +88,19 @@ func (b *Bus) tend(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// subscribe subscribes to what is wanted since the last time.
+func (b *Bus) subscribe() {
+	b.subscribing.Lock()
+	defer b.subscribing.Unlock()
+	for _, n := range b.interest.takeFresh() {
+		sub, err := b.conn.ChanSubscribe(b.toBucket(n), b.topical)
+		if err != nil { // the connection has been closed for good
+			b.log.Error("topics could not be subscribed to", "err", err)
+		}
+		b.interest.subscribed(n, sub)
 	}
 }
 

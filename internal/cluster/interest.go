@@ -72,7 +72,9 @@ func bucketOf[B []byte | string](tenant, name B, private, bare bool, count uint3
 	return uint32(h^h>>32) & (count - 1)
 }
 
-func (in *interest) of(t tutti.Topic) uint32 { return bucketOf(t.Tenant, t.Name, t.Private, t.Bare, in.count) }
+func (in *interest) of(t tutti.Topic) uint32 {
+	return bucketOf(t.Tenant, t.Name, t.Private, t.Bare, in.count)
+}
 
 // want notes one more wish to hear a topic, or one less.
 func (in *interest) want(t tutti.Topic, yes bool, now time.Time) {

@@ -1,5 +1,7 @@
 package phoenix
 
+import "time"
+
 // A Frame is one message from a client.
 //
 // Topic is bytes, so that a frame of a known event costs no allocation: look up
@@ -13,6 +15,8 @@ type Frame struct {
 	Topic   []byte // as the client wrote it, "realtime:" included; valid UTF-8
 	Event   string // "broadcast" if Kind is UserBroadcast
 	Payload []byte // Text: raw JSON, valid; else the bytes that came
+
+	At time.Time // when its bytes were read, if whoever did so says
 
 	// For Kind UserBroadcast only. With EncodingJSON the Payload is valid JSON.
 	UserEvent string

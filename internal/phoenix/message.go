@@ -16,7 +16,7 @@ func AppendMessage(dst []byte, v Version, m *tutti.Message) (out []byte, text, o
 	switch {
 	case m.Form == tutti.Object:
 		dst = appendHead(grow(dst, m, 64), v, &head{
-			prefix: tutti.TopicPrefix,
+			prefix: m.Topic.Prefix(),
 			topic:  m.Topic.Name,
 			event:  m.Event,
 		})

@@ -11,7 +11,8 @@ const userBroadcastHeader = 5
 //	04 | topic_len | user_event_len | metadata_len | encoding |
 //	     topic | user_event | metadata | payload
 func appendUserBroadcast(dst []byte, m *tutti.Message) (out []byte, ok bool) {
-	topic := len(tutti.TopicPrefix) + len(m.Topic.Name)
+	prefix := m.Topic.Prefix()
+	topic := len(prefix) + len(m.Topic.Name)
 	if max(topic, len(m.Event), len(m.Meta)) > maxField {
 		return dst, false
 	}
@@ -21,7 +22,7 @@ func appendUserBroadcast(dst []byte, m *tutti.Message) (out []byte, ok bool) {
 	}
 	dst = append(dst, kindUserBroadcast,
 		byte(topic), byte(len(m.Event)), byte(len(m.Meta)), byte(enc))
-	dst = append(dst, tutti.TopicPrefix...)
+	dst = append(dst, prefix...)
 	dst = append(dst, m.Topic.Name...)
 	dst = append(dst, m.Event...)
 	dst = append(dst, m.Meta...)
@@ -32,7 +33,7 @@ func appendUserBroadcast(dst []byte, m *tutti.Message) (out []byte, ok bool) {
 // the user's event and holds the user's payload.
 func appendWrapped(dst []byte, m *tutti.Message) []byte {
 	dst = appendHead(dst, V1, &head{
-		prefix: tutti.TopicPrefix,
+		prefix: m.Topic.Prefix(),
 		topic:  m.Topic.Name,
 		event:  EventBroadcast,
 	})

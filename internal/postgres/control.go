@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tutti-realtime/tutti"
 )
 
 // DefaultAfterConnect chooses the schema in which the reference has its tables.
@@ -38,6 +40,8 @@ type ControlConfig struct {
 	// tables are in the first schema of the search path that it sets.
 	AfterConnect string
 
+	Extensions []tutti.Extension `json:"-"` // whose secrets are sealed
+
 	AppName string        // APP_NAME, by which PostgreSQL shows our connections
 	Timeout time.Duration // for one question and for one attempt to connect; 0 is 3 s
 }
@@ -51,6 +55,7 @@ type Control struct {
 	config  ControlConfig
 	cipher  Cipher
 	pool    *pgxpool.Pool
+	wires   *wires        // of the pool
 	silence time.Duration // the constant, but in tests
 }
 
@@ -69,7 +74,8 @@ func OpenControl(c ControlConfig, cipher Cipher) (*Control, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the pool's configuration: %w", err)
 	}
-	config.ConnConfig = conn
+	all := &wires{}
+	config.ConnConfig, conn.DialFunc = conn, all.dial
 	config.MaxConns = int32(min(c.PoolSize, 1000))
 	config.AfterConnect = afterConnect(c.AfterConnect)
 	// The context is for connections made in advance, and there are none.
@@ -77,11 +83,12 @@ func OpenControl(c ControlConfig, cipher Cipher) (*Control, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the pool: %w", err)
 	}
-	return &Control{config: c, cipher: cipher, pool: pool, silence: silence}, nil
+	return &Control{config: c, cipher: cipher, pool: pool, wires: all, silence: silence}, nil
 }
 
-// Close waits for questions that are being answered, and disconnects.
-func (c *Control) Close() { c.pool.Close() }
+// Close waits for questions that are being answered, though not for long, and
+// disconnects.
+func (c *Control) Close() { c.wires.close(c.pool) }
 
 func (c *Control) log() *slog.Logger {
 	if c.Log != nil {

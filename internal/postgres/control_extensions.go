@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,7 +47,7 @@ func (c *Control) readExtensions(text string) ([]tutti.TenantExtension, error) {
 		if e.UpdatedAt, err = time.Parse(jsonTime, r.UpdatedAt); err != nil {
 			return nil, fmt.Errorf("read updated_at of extension %s: %w", r.Type, err)
 		}
-		if err := recode(e, c.cipher.Open); err != nil {
+		if err := c.recode(e, c.cipher.Open, false); err != nil {
 			return nil, err
 		}
 		all = append(all, e)
@@ -53,10 +55,15 @@ func (c *Control) readExtensions(text string) ([]tutti.TenantExtension, error) {
 	return all, nil
 }
 
-// recode puts in place of each secret in the settings what code makes of it.
-func recode(e tutti.TenantExtension, code func(string) (string, error)) error {
+// sealedMark begins a secret of an extension that is sealed. One without it was
+// written before it was said to be a secret.
+const sealedMark = "sealed:"
+
+// recode puts in place of each secret in the settings what code, which seals or
+// opens, makes of it.
+func (c *Control) recode(e tutti.TenantExtension, code func(string) (string, error), seals bool) error {
 	if e.Type != databaseExtension {
-		return nil
+		return c.recodeOthers(e, code, seals)
 	}
 	for _, name := range sealedSettings {
 		text, ok := e.Settings[name].(string)
@@ -66,6 +73,33 @@ func recode(e tutti.TenantExtension, code func(string) (string, error)) error {
 		coded, err := code(text)
 		if err != nil {
 			return fmt.Errorf("%s of extension %s: %w", name, e.Type, err)
+		}
+		e.Settings[name] = coded
+	}
+	return nil
+}
+
+// recodeOthers is recode for the extensions of the server.
+func (c *Control) recodeOthers(e tutti.TenantExtension, code func(string) (string, error), seals bool) error {
+	i := slices.IndexFunc(c.config.Extensions, func(x tutti.Extension) bool { return x.Key == e.Type })
+	if i < 0 {
+		return nil
+	}
+	for _, name := range c.config.Extensions[i].Secrets {
+		text, ok := e.Settings[name].(string)
+		closed, isClosed := strings.CutPrefix(text, sealedMark)
+		switch {
+		case !ok || !seals && !isClosed:
+			continue
+		case !seals:
+			text = closed
+		}
+		coded, err := code(text)
+		if err != nil {
+			return fmt.Errorf("%s of extension %s: %w", name, e.Type, err)
+		}
+		if seals {
+			coded = sealedMark + coded
 		}
 		e.Settings[name] = coded
 	}
@@ -89,14 +123,14 @@ type parcel struct {
 }
 
 // pack seals the secrets of extensions. Sealing counts in s.
-func pack(extensions []tutti.TenantExtension, s *sealer) ([]parcel, error) {
+func (c *Control) pack(extensions []tutti.TenantExtension, s *sealer) ([]parcel, error) {
 	var all []parcel
 	for _, e := range extensions {
 		e.Settings = maps.Clone(e.Settings)
 		if e.Settings == nil {
 			e.Settings = map[string]any{}
 		}
-		if err := recode(e, s.seal); err != nil {
+		if err := c.recode(e, s.seal, true); err != nil {
 			return nil, err
 		}
 		settings, err := json.Marshal(e.Settings)

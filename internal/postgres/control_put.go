@@ -177,7 +177,7 @@ func (c *Control) seal(t *tutti.Tenant) (*sealed, error) {
 			return nil, fmt.Errorf("seal jwt_secret: %w", err)
 		}
 	}
-	extensions, err := pack(t.Extensions, sealing)
+	extensions, err := c.pack(t.Extensions, sealing)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ const (
 	integerType   = "integer|bigint"
 	booleanType   = "boolean"
 	timestampType = "timestamp without time zone"
+	instantType   = "timestamp with time zone"
 )
 
 // A table is what we need of one.
@@ -67,6 +68,14 @@ func controlTables() []table {
 			},
 			free:   []string{"bucket_key"},
 			unique: []string{"id", "name"},
+		},
+		{
+			name: "tutti_nodes",
+			columns: map[string]string{
+				"cluster": textType, "name": textType, "address": textType, "region": textType, "version": textType,
+				"started": instantType, "seen": instantType,
+			},
+			unique: []string{"cluster,name"},
 		},
 	}
 }

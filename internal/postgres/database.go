@@ -27,6 +27,7 @@ type Database struct {
 	config   *pgx.ConnConfig
 	policies *pgxpool.Pool // of joins, broadcasts, replay, partitions
 	rows     *pgxpool.Pool // of the feed of changes
+	wires    wires
 	rowLimit time.Duration // the constant rowTimeout, but in tests
 }
 
@@ -57,11 +58,9 @@ func OpenDatabase(settings tutti.Database) (*Database, error) {
 	return d, nil
 }
 
-// Close ends all connections. It waits for those that are in use.
-func (d *Database) Close() {
-	d.policies.Close()
-	d.rows.Close()
-}
+// Close ends all connections. It waits for those that are in use, though not for
+// long.
+func (d *Database) Close() { d.wires.close(d.policies, d.rows) }
 
 // Settings returns what the database was opened with.
 func (d *Database) Settings() tutti.Database { return d.settings }
@@ -108,6 +107,7 @@ func (d *Database) pool(name string, size int) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("make a pool's configuration: %w", err)
 	}
 	config.ConnConfig = d.config.Copy()
+	config.ConnConfig.DialFunc = d.wires.dial
 	config.ConnConfig.RuntimeParams["application_name"] = name
 	config.MaxConns, config.MinConns = int32(size), 0
 	config.MaxConnIdleTime = idleConnection

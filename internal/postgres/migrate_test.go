@@ -209,7 +209,7 @@ func TestProcessesThatMigrateAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := value[int](t, config, "SELECT count(*) FROM _realtime.tutti_migrations WHERE version_id > 0"); n != 4 {
+	if n := value[int](t, config, "SELECT count(*) FROM _realtime.tutti_migrations WHERE version_id > 0"); n != 5 {
 		t.Errorf("%d migrations are noted", n)
 	}
 }

@@ -6,8 +6,8 @@ import "github.com/tutti-realtime/tutti"
 // It is stored and shown, and means nothing here.
 const standardAdapter = "gen_rpc"
 
-// Defaults are the limits of a tenant that does not name its own. The fields are
-// those of tutti.Tenant; zero allows nothing.
+// Defaults are the limits of a tenant that does not name its own. But for the last
+// the fields are those of tutti.Tenant; zero allows nothing.
 type Defaults struct {
 	MaxConcurrentUsers         int
 	MaxEventsPerSecond         int
@@ -16,6 +16,9 @@ type Defaults struct {
 	MaxBytesPerSecond          int
 	MaxPresenceEventsPerSecond int
 	MaxPayloadSizeKB           int
+
+	// Extensions are those whose settings Revise checks.
+	Extensions []tutti.Extension
 }
 
 // StandardDefaults returns the limits of a server that was told nothing

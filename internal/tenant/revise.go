@@ -44,7 +44,7 @@ func (d Defaults) Revise(before *tutti.Tenant, externalID string, fields json.Ra
 	c.adapter(&t.BroadcastAdapter)
 	c.flags("feature_flags", &t.FeatureFlags)
 	if c.given["extensions"] != nil {
-		t.Extensions = c.extensions(t.Extensions, now)
+		t.Extensions = c.extensions(t.Extensions, d.Extensions, now)
 	}
 	if len(c.wrong) > 0 {
 		return nil, c.wrong
@@ -107,7 +107,7 @@ func (c *cast) adapter(to *string) {
 }
 
 // extensions reads the extensions that take the place of those before.
-func (c *cast) extensions(before []tutti.TenantExtension, now time.Time) []tutti.TenantExtension {
+func (c *cast) extensions(before []tutti.TenantExtension, known []tutti.Extension, now time.Time) []tutti.TenantExtension {
 	const name = "extensions"
 	list, ok := decode(c.given[name]).([]any)
 	if !ok {
@@ -124,6 +124,7 @@ func (c *cast) extensions(before []tutti.TenantExtension, now time.Time) []tutti
 			return nil
 		}
 		e, wrong := castExtension(fields)
+		checkSettings(known, e, wrong)
 		if len(wrong) == 0 && typeIndex(all, e.Type) >= 0 {
 			wrong.add("type", taken)
 		}
@@ -169,6 +170,17 @@ func castExtension(fields map[string]any) (e tutti.TenantExtension, wrong Invali
 		e.Settings, _ = plain(settings).(map[string]any)
 	}
 	return CompleteExtension(e), wrong
+}
+
+// checkSettings asks an extension of the server whether it can do with settings.
+func checkSettings(known []tutti.Extension, e tutti.TenantExtension, wrong Invalid) {
+	i := slices.IndexFunc(known, func(x tutti.Extension) bool { return x.Key == e.Type })
+	if i < 0 || wrong["settings"] != nil {
+		return
+	}
+	if _, err := known[i].Read(e.Settings); err != nil {
+		wrong.add("settings", err.Error())
+	}
 }
 
 // requireSettings notes which settings a database needs and has not.
