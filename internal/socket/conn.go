@@ -73,7 +73,7 @@ func (c *conn) received(data []byte) {
 		c.drained(data)
 		return
 	}
-	c.heard = time.Now()
+	c.heard = c.arrival()
 	c.loop.server.Metrics.input(c.loop.index, len(data))
 	if err := c.reader.Read(data, c.message); err != nil {
 		c.broken(err)
@@ -85,6 +85,15 @@ func (c *conn) received(data []byte) {
 	if c.out != nil && c.out.urgent() && !c.blocked {
 		c.flush()
 	}
+}
+
+// arrival returns when the bytes at hand were read. Those of a stream may have
+// waited for the loop.
+func (c *conn) arrival() time.Time {
+	if s, is := c.wire.(*stream); is && !s.at.IsZero() {
+		return s.at
+	}
+	return time.Now()
 }
 
 // broken hangs up for what a client sent.
@@ -136,6 +145,7 @@ func (c *conn) phoenix(text bool, payload []byte) {
 		c.loop.server.Log.Debug("dropped a frame", "code", malformed.Code, "tenant", c.client.TenantID, "err", err)
 		return
 	}
+	frame.At = c.heard
 	c.client.Receive(frame)
 	*frame = phoenix.Frame{}
 }

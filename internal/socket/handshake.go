@@ -39,6 +39,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
 		return
 	}
+	if s.draining.Load() {
+		s.sendAway(w, r)
+		return
+	}
 	client, refused := s.admit(r)
 	if refused != nil {
 		s.refuse(w, r, refused)
@@ -107,7 +111,7 @@ func (s *Server) admit(r *http.Request) (*channel.Client, *refusal) {
 	}
 	meters := s.Meters.Of(t.ExternalID)
 	switch {
-	case meters.Users() >= t.MaxConcurrentUsers:
+	case meters.ClusterUsers() >= t.MaxConcurrentUsers:
 		return nil, &refusal{http.StatusTooManyRequests, "Too many connected users", "ConnectionRateLimitReached"}
 	case meters.Joins.Over(t.MaxJoinsPerSecond):
 		return nil, &refusal{http.StatusTooManyRequests, "Too many joins per second", "JoinsRateLimitReached"}
@@ -161,9 +165,24 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	case <-r.Context().Done():
 		return
 	}
+	why.answer(w)
+}
+
+func (why *refusal) answer(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(why.status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": why.text}) // the client may be gone
+}
+
+// sendAway refuses a handshake because the node stops. Nobody waits: the client
+// is to try another node at once, and this connection is not to hold up the stop.
+func (s *Server) sendAway(w http.ResponseWriter, r *http.Request) {
+	why := &refusal{http.StatusServiceUnavailable, "Realtime is restarting, please standby", tutti.RealtimeRestarting}
+	s.Metrics.refused(why.code)
+	s.Log.Debug("handshake refused", "code", why.code, "host", r.Host, "err", why.text)
+	w.Header().Set("Retry-After", "1") // second
+	w.Header().Set("Connection", "close")
+	why.answer(w)
 }
 
 // upgradeFault names the first header that keeps the connection from becoming a

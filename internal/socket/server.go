@@ -20,7 +20,6 @@ import (
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/tenant"
-	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
 // Settings is what an operator may choose.
@@ -51,7 +50,7 @@ type Server struct {
 	next  atomic.Uint32 // connections accepted, for choosing a loop
 	open  atomic.Int64  // connections on all loops
 
-	draining atomic.Bool // connections that are accepted are hung up on
+	draining atomic.Bool // handshakes are refused, and those that just passed hung up on
 }
 
 // Loops makes the event loops and returns them for a hub. It starts nothing.
@@ -76,7 +75,7 @@ func (s *Server) Loops() ([]hub.Loop, error) {
 // must be called once, before Run.
 func (s *Server) Seat(h *hub.Hub, shared *channel.Service) {
 	for i, l := range s.loops {
-		l.desk = &channel.Desk{Service: shared, Shard: h.Shard(i), Index: i}
+		l.desk = &channel.Desk{Service: shared, Shard: h.Shard(i), Index: i, Loop: l}
 	}
 }
 
@@ -97,25 +96,6 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Open returns how many connections there are.
 func (s *Server) Open() int { return int(s.open.Load()) }
-
-// Drain hangs up on every client, so that they connect to another node, and
-// returns when they are gone or ctx has ended.
-func (s *Server) Drain(ctx context.Context) error {
-	s.draining.Store(true)
-	s.each(func(c *conn) { c.Hangup(websocket.CodeRestart, "") })
-	gone := make(chan struct{}, len(s.loops))
-	for _, l := range s.loops {
-		l.post(func() { l.whenEmpty(func() { gone <- struct{}{} }) })
-	}
-	for range s.loops {
-		select {
-		case <-gone:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
 
 // each calls f for every connection, on its loop, soon.
 func (s *Server) each(f func(*conn)) {

@@ -59,6 +59,7 @@ type stream struct {
 
 	// What follows belongs to the loop.
 	input   []byte
+	at      time.Time // when it was read
 	failure error
 	held    bool // the reader waits for more
 	paused  bool
@@ -74,7 +75,8 @@ func (s *stream) receive() {
 	buf := make([]byte, streamBuffer)
 	for {
 		n, err := s.net.Read(buf)
-		s.loop.post(func() { s.arrived(buf[:n], err) })
+		at := time.Now()
+		s.loop.post(func() { s.arrived(buf[:n], at, err) })
 		if err != nil {
 			return
 		}
@@ -88,16 +90,16 @@ func (s *stream) receive() {
 
 // arrived hands what was read to the connection, on the loop. While there is
 // too much to hand out it waits.
-func (s *stream) arrived(data []byte, err error) {
+func (s *stream) arrived(data []byte, at time.Time, err error) {
 	const moment = time.Millisecond
 	if s.conn.state == stateGone {
 		return
 	}
 	if s.loop.server.Full() {
-		s.loop.timers.add(time.Now().Add(moment), func() { s.arrived(data, err) })
+		s.loop.timers.add(time.Now().Add(moment), func() { s.arrived(data, at, err) })
 		return
 	}
-	s.input, s.failure, s.held = data, err, true
+	s.input, s.at, s.failure, s.held = data, at, err, true
 	if !s.paused {
 		s.proceed()
 	}
