@@ -36,6 +36,7 @@ var plan = map[string]int{
 	"internal/rls":                       1,
 	"internal/websocket":                 1,
 	"web":                                1,
+	"tuttitest":                          1, // for the tests of extensions
 	"extension/*":                        1, // and the root package is all of ours that they import
 
 	"internal/hub":       2,
@@ -63,7 +64,7 @@ var plan = map[string]int{
 }
 
 // elsewhere is folders without packages of the server.
-var elsewhere = []string{"e2e", "node_modules", "testdata", "vendor"}
+var elsewhere = []string{"e2e", "examples", "node_modules", "testdata", "vendor"}
 
 // maxLines is the longest a file may be, tests excepted.
 const maxLines = 400

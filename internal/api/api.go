@@ -14,6 +14,7 @@ import (
 
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/broadcast"
+	"github.com/tutti-realtime/tutti/internal/extend"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
@@ -31,8 +32,8 @@ type API struct {
 	// Socket takes the WebSocket paths with any method; it does its own checks.
 	Socket http.Handler
 
-	// Pages are the browser pages: index.html at the root, and below assets/
-	// files whose names change with their content. Nil when they were not built.
+	// Pages are the browser pages: index.html and status.html at the root, and
+	// below assets/ files whose names change with their content. Nil when they were not built.
 	Pages fs.FS
 
 	// Metrics answers /metrics and /metrics/{region}, whose region is the
@@ -43,7 +44,14 @@ type API struct {
 
 	Management *Management // nil: there are no /api/tenants
 
+	Extensions *extend.Host // nil: there are no /api/extensions
+
 	Status func() Status // the numbers for /status
+
+	// Ready says why new clients should go to another node, such as "draining",
+	// in words that anybody may read; nil when they may come. It may be nil
+	// itself: then they always may.
+	Ready func() error
 
 	// Full says that the node takes no more broadcasts for now. It may be nil.
 	Full func() bool

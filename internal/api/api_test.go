@@ -87,6 +87,7 @@ func newNode(change func(*API)) *node {
 		}),
 		Pages: fstest.MapFS{
 			"index.html":           {Data: []byte("<title>console</title>")},
+			"classroom.html":       {Data: []byte("<title>classroom</title>")},
 			"favicon.svg":          {Data: []byte("<svg/>")},
 			".gitkeep":             {Data: []byte("hidden")},
 			"assets/app-3f9a1c.js": {Data: []byte("export {}")},

@@ -17,13 +17,18 @@ func allowOrigin(h http.Header, r *http.Request) {
 // broadcast. Applications add headers of their own to a client's requests, so
 // those that are asked for are allowed; "*" would not cover Authorization.
 func preflight(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
+	preflightFor(w, r)
+}
+
+// preflightFor is preflight for methods that are in the answer's header.
+func preflightFor(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	headers := r.Header.Get("Access-Control-Request-Headers")
 	if headers == "" {
 		headers = "authorization, apikey, content-type, x-client-info"
 	}
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Allow-Methods", http.MethodPost)
 	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// notBuilt is shown in place of the console.
+// notBuilt is shown in place of the pages.
 const notBuilt = `This is a Tutti server. It runs, but its browser pages were not built into it.
 Clients connect to /socket/websocket. To get the pages, run make and start it again.
 `
@@ -35,8 +35,12 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) {
 		answerBare(w, r, http.StatusNotFound)
 		return
 	}
-	if name == "" {
+	bare := name == "" || name == "classroom" // people type these
+	switch name {
+	case "":
 		name = "index.html"
+	case "classroom":
+		name = "classroom.html"
 	}
 	data, err := a.file(name)
 	switch {
@@ -44,7 +48,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) {
 		serveFile(w, r, name, data)
 	case !errors.Is(err, fs.ErrNotExist):
 		a.fail(w, r, err)
-	case r.URL.Path == "/":
+	case bare:
 		write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(notBuilt))
 	default:
 		answerBare(w, r, http.StatusNotFound)

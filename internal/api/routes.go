@@ -18,12 +18,15 @@ func (a *API) routes() []route {
 		{method: "GET", path: "/api/openapi", serve: a.openapi, gateway: true},
 		{method: "GET", path: "/swaggerui", serve: a.documentation},
 		{method: "GET", path: "/healthcheck", serve: healthcheck},
+		{method: "GET", path: "/health/live", serve: live, gateway: true},
+		{method: "GET", path: "/health/ready", serve: a.ready, gateway: true},
 		{method: "GET", path: "/status", serve: a.status},
 		{method: "GET", path: "/inspector", serve: toConsole, undocumented: true},
 		{method: "GET", path: "/inspector/new", serve: toConsole, undocumented: true},
 	}
 	list = append(list, a.shared("/api/broadcast", a.batch)...)
 	list = append(list, a.shared("/api/broadcast/{topic}/events/{event}", a.single)...)
+	list = append(list, extended(a, a.Extensions)...)
 	if a.Metrics != nil {
 		list = append(list,
 			route{method: "GET", path: "/metrics", serve: a.metrics},

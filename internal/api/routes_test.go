@@ -43,6 +43,8 @@ func TestRoutes(t *testing.T) {
 		"the console":                  {call{method: "GET", path: "/"}, 200, "<title>console</title>", map[string]string{"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": contentPolicy}},
 		"the console by its file":      {call{method: "GET", path: "/index.html"}, 200, "<title>console</title>", nil},
 		"the console's head":           {call{method: "HEAD", path: "/"}, 200, "", nil},
+		"the classroom":                {call{method: "GET", path: "/classroom"}, 200, "<title>classroom</title>", map[string]string{"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": contentPolicy}},
+		"nothing below the classroom":  {call{method: "GET", path: "/classroom/7b"}, 404, "Not Found", nil},
 		"a hashed file":                {call{method: "GET", path: "/assets/app-3f9a1c.js"}, 200, "export {}", map[string]string{"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "text/javascript; charset=utf-8"}},
 		"a picture":                    {call{method: "GET", path: "/favicon.svg"}, 200, "<svg/>", map[string]string{"Content-Type": "image/svg+xml"}},
 		"a hidden file":                {call{method: "GET", path: "/.gitkeep"}, 404, "Not Found", nil},
@@ -53,13 +55,15 @@ func TestRoutes(t *testing.T) {
 		"an unknown path as JSON":      {call{method: "GET", path: "/x", headers: accept("application/json")}, 404, `"Not Found"`, map[string]string{"Content-Type": "application/json; charset=utf-8"}},
 		"the old console":              {call{method: "GET", path: "/inspector?a=1&b=%20"}, 302, "", map[string]string{"Location": "/?a=1&b=%20"}},
 		"the old console, new":         {call{method: "GET", path: "/inspector/new"}, 302, "", map[string]string{"Location": "/"}},
-		"the status as JSON":           {call{method: "GET", path: "/status", headers: accept("application/json")}, 200, `{"version":"1.2.3","started":"1970-01-01T00:00:00Z","connections":7,"topics":5,"tenants":2}`, map[string]string{"Cache-Control": "no-store"}},
+		"the status as JSON":           {call{method: "GET", path: "/status", headers: accept("application/json")}, 200, `{"version":"1.2.3","started":"1970-01-01T00:00:00Z","connections":7,"topics":5,"tenants":2,"ready":true}`, map[string]string{"Cache-Control": "no-store", "Vary": "Accept"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNode(func(a *API) {
 				started := a.Status().Started.UTC()
-				a.Status = func() Status { return Status{"1.2.3", started, 7, 5, 2} }
+				a.Status = func() Status {
+					return Status{Version: "1.2.3", Started: started, Connections: 7, Topics: 5, Tenants: 2}
+				}
 			})
 			w := n.do(t, tt.call)
 			if tt.status == 302 {
@@ -77,17 +81,6 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestStatusPage(t *testing.T) {
-	t.Parallel()
-	n := newNode(func(a *API) { a.Status = func() Status { return Status{Version: "<b>", Connections: 7} } })
-	w := n.do(t, call{method: "GET", path: "/status"})
-	for _, want := range []string{"<title>Tutti status</title>", "<td>&lt;b&gt;</td>", "<td>7</td>"} {
-		if !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%q is not in %s", want, w.Body)
-		}
-	}
-}
-
 func TestPagesThatDidNotChangeAreNotSentAgain(t *testing.T) {
 	t.Parallel()
 	n := newNode(nil)
@@ -101,8 +94,10 @@ func TestPagesThatDidNotChangeAreNotSentAgain(t *testing.T) {
 func TestWithoutPagesAHintIsShown(t *testing.T) {
 	t.Parallel()
 	n := newNode(func(a *API) { a.Pages = nil })
-	if w := n.do(t, call{method: "GET", path: "/"}); w.Code != 200 || w.Body.String() != notBuilt {
-		t.Errorf("got %d %s", w.Code, w.Body)
+	for _, path := range []string{"/", "/classroom"} {
+		if w := n.do(t, call{method: "GET", path: path}); w.Code != 200 || w.Body.String() != notBuilt {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
+		}
 	}
 	if w := n.do(t, call{method: "GET", path: "/favicon.svg"}); w.Code != 404 {
 		t.Errorf("got %d %s", w.Code, w.Body)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func (g *registrar) showSettings(e tutti.TenantExtension) (map[string]any, error
 	if settings == nil {
 		settings = map[string]any{}
 	}
-	maps.DeleteFunc(settings, func(name string, _ any) bool { return isSecret(name) })
+	maps.DeleteFunc(settings, func(name string, _ any) bool { return isSecret(name) || g.secretOf(e.Type, name) })
 	if e.Type != tenant.DatabaseExtension {
 		return settings, nil
 	}
@@ -113,6 +114,19 @@ func (g *registrar) showSettings(e tutti.TenantExtension) (map[string]any, error
 		settings[name] = secret
 	}
 	return settings, nil
+}
+
+// secretOf reports whether an extension says that a setting is a secret.
+func (g *registrar) secretOf(kind, name string) bool {
+	if g.Extensions == nil {
+		return false
+	}
+	for i := range g.Extensions.Extensions {
+		if e := &g.Extensions.Extensions[i]; e.Key == kind && slices.Contains(e.Secrets, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // isSecret reports whether a setting of any extension is not for showing, as

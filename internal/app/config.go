@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/secret"
 	"github.com/tutti-realtime/tutti/internal/socket"
@@ -28,6 +29,8 @@ type Config struct {
 	DevSecret string `help:"Its JWT secret; made up when not given." env:"API_JWT_SECRET" group:"Ready-made tenant"`
 	DevJWKS   string `help:"Its JWK set, as JSON." env:"API_JWT_JWKS" group:"Ready-made tenant"`
 
+	DevExtensions Claims `help:"Its extensions with their settings, as JSON." env:"SELF_HOST_EXTENSIONS" group:"Ready-made tenant" placeholder:"{\"music\":{}}"`
+
 	DB      Control `embed:"" prefix:"db-" group:"Control database"`
 	Seed    bool    `help:"Make the ready-made tenant in the control database anew at start, with that database as its own." env:"SEED_SELF_HOST" name:"seed-self-host" group:"Control database"`
 	Region  string  `help:"Region of this node." env:"REGION"`
@@ -35,6 +38,7 @@ type Config struct {
 	API     API     `embed:"" group:"Management"`
 	Limits  Limits  `embed:"" prefix:"max-" group:"Limits of tenants that name none"`
 	Rows    Rows    `embed:"" group:"Changes of rows"`
+	Cluster Cluster `embed:"" group:"Cluster"`
 	Tuning  Tuning  `embed:"" group:"Tuning"`
 	Metrics Metrics `embed:"" group:"Metrics"`
 
@@ -43,8 +47,11 @@ type Config struct {
 	LogLevel         string       `help:"How much to log." env:"LOG_LEVEL" enum:"debug,info,warn,error" default:"info" group:"Logs"`
 	LogFormat        string       `help:"How to log." env:"LOG_FORMAT" enum:"text,json" default:"text" group:"Logs"`
 	Grace            Milliseconds `help:"How long a stop may take." env:"SHUTDOWN_GRACE_MS" default:"10s"`
+	DrainDelay       Milliseconds `help:"How long a node that stops says that it is not ready, before it refuses anybody: as long as load balancers need to notice." env:"DRAIN_DELAY_MS" default:"0s"`
+	DrainSpread      Milliseconds `help:"Over how long a node that stops hangs up on its clients, so that they do not all come to the other nodes at once. Without other nodes there is no need." env:"DRAIN_SPREAD_MS" default:"5s"`
 
-	Version string `kong:"-"` // of this build
+	Version    string            `kong:"-"` // of this build
+	Extensions []tutti.Extension `kong:"-"` // that tenants may have
 }
 
 // API is who may manage tenants over HTTP: tokens signed with API_JWT_SECRET,
@@ -74,7 +81,7 @@ type Control struct {
 }
 
 // Open connects nowhere yet: it returns the store, and the cipher of its secrets.
-func (c *Control) Open(appName string) (*postgres.Control, *secret.Cipher, error) {
+func (c *Control) Open(appName string, extensions []tutti.Extension) (*postgres.Control, *secret.Cipher, error) {
 	cipher, err := secret.New(secret.Config{Key: c.EncKey, KeyGCM: c.EncKeyGCM, WriteGCM: c.EncWriteGCM})
 	if err != nil {
 		return nil, nil, err
@@ -82,7 +89,7 @@ func (c *Control) Open(appName string) (*postgres.Control, *secret.Cipher, error
 	store, err := postgres.OpenControl(postgres.ControlConfig{
 		Host: c.Host, Port: c.Port, Name: c.Name, User: c.User, Password: c.Password,
 		SSL: c.SSL, SSLCACert: c.SSLCACert, IPVersion: c.IPVersion, PoolSize: c.PoolSize,
-		AfterConnect: c.AfterConnect, AppName: appName,
+		AfterConnect: c.AfterConnect, AppName: appName, Extensions: extensions,
 	}, cipher)
 	return store, cipher, err
 }
@@ -101,6 +108,13 @@ type Limits struct {
 	PresenceWindow Milliseconds `help:"Length of that window." env:"CLIENT_PRESENCE_WINDOW_MS" default:"30s"`
 }
 
+// Defaults returns what tenants have that name nothing else.
+func (c *Config) Defaults() tenant.Defaults {
+	d := c.Limits.Defaults()
+	d.Extensions = c.Extensions
+	return d
+}
+
 // Defaults returns them as the room of the tenants knows them.
 func (l Limits) Defaults() tenant.Defaults {
 	return tenant.Defaults{
@@ -114,6 +128,7 @@ func (l Limits) Defaults() tenant.Defaults {
 type Rows struct {
 	SlotSuffix string       `help:"Added to the names of replication slots: lower-case letters, digits and underscores. Two servers on one database need two." env:"SLOT_NAME_SUFFIX"`
 	Idle       Milliseconds `help:"How long changes are read that nobody subscribes to; then the replication slot is dropped." env:"FEED_IDLE_MS" name:"feed-idle" default:"10m"`
+	Keep       Milliseconds `help:"How long a database keeps its log for a node that is missing or cannot follow; then its clients are told that changes were lost." env:"FEED_KEEP_MS" name:"feed-keep" default:"2m"`
 }
 
 // Tuning is what few need to change.
@@ -169,7 +184,7 @@ func (m *Milliseconds) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Claims is a JSON object of claims.
+// Claims is a JSON object, such as one of claims.
 type Claims map[string]any
 
 // UnmarshalText reads a JSON object.

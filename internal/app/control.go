@@ -54,14 +54,14 @@ func (a *App) selfHosted() *tutti.Tenant {
 		t.JWTSecret = standardSecret
 		a.log.Warn("API_JWT_SECRET is not set, so the ready-made tenant has a secret that everybody knows", "tenant", t.ExternalID)
 	}
-	t.Extensions = []tutti.TenantExtension{tenant.CompleteExtension(tutti.TenantExtension{
+	t.Extensions = append(t.Extensions, tenant.CompleteExtension(tutti.TenantExtension{
 		Type: tenant.DatabaseExtension,
 		Settings: map[string]any{
 			"db_host": a.config.DB.Host, "db_port": strconv.Itoa(int(a.config.DB.Port)), "db_name": a.config.DB.Name,
 			"db_user": a.config.DB.User, "db_password": a.config.DB.Password,
 			"region": "us-east-1", "ssl_enforced": false,
 		},
-	})}
+	}))
 	return t
 }
 

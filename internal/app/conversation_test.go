@@ -21,6 +21,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/extension/music"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/websocket"
@@ -239,6 +241,7 @@ func (s *script) serve() {
 	if _, err := parser.Parse(flags); err != nil {
 		s.fatalf("%v", err)
 	}
+	config.Extensions = []tutti.Extension{choir(), music.Extension()}
 	if s.log == nil {
 		s.log = slog.DiscardHandler
 	}

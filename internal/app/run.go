@@ -27,29 +27,40 @@ func (a *App) Listen(ctx context.Context) (net.Listener, error) {
 func (a *App) Run(ctx context.Context, l net.Listener) error {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	var rooms sync.WaitGroup
-	start := func(room string, run func(context.Context) error) {
-		rooms.Go(func() {
-			if err := run(running); err != nil && !errors.Is(err, context.Canceled) {
+	below, stopBelow := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopBelow(nil)
+	var rooms, lower sync.WaitGroup
+	start := func(group *sync.WaitGroup, ctx context.Context, room string, run func(context.Context) error) {
+		group.Go(func() {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				stop(fmt.Errorf("%s: %w", room, err))
 			}
 		})
 	}
-	start("count", a.meters.Run)
-	start("run the event loops", a.sockets.Run)
-	start("feed changes", a.feeds.Run)
-	start("ask databases", a.databases.Run)
+	// What others depend on, to the end: feeds give their leases away over the bus.
+	start(&lower, below, "join the cluster", a.runBus)
+	start(&lower, below, "count", a.meters.Run)
+	start(&lower, below, "tell who is present", a.roster.Run)
+	if a.relay != nil {
+		start(&lower, below, "share streams", a.relay.Run)
+	}
+
+	start(&rooms, running, "run the event loops", a.sockets.Run)
+	start(&rooms, running, "feed changes", a.feeds.Run)
+	start(&rooms, running, "ask databases", a.databases.Run)
+	start(&rooms, running, "run extensions", a.extensions.Run)
+	start(&rooms, running, "lend databases to extensions", a.workshops.Run)
 	if a.file != nil {
-		start("watch the tenants", a.watchTenants)
+		start(&rooms, running, "watch the tenants", a.watchTenants)
 	}
 	if a.control != nil {
-		start("control database", a.watchControl)
+		start(&rooms, running, "control database", a.watchControl)
 		if a.cipher.WritesGCM() {
-			start("reseal secrets", a.resealSecrets)
+			start(&rooms, running, "reseal secrets", a.resealSecrets)
 		}
 		defer a.control.Close()
 	}
-	start("serve HTTP", func(context.Context) error { return a.serve(l) })
+	start(&rooms, running, "serve HTTP", func(context.Context) error { return a.serve(l) })
 	select {
 	case <-ctx.Done():
 	case <-running.Done():
@@ -58,6 +69,8 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	a.drain(context.WithoutCancel(ctx))
 	stop(nil)
 	rooms.Wait()
+	stopBelow(nil)
+	lower.Wait()
 	return failure
 }
 
@@ -82,24 +95,30 @@ func (a *App) watchTenants(ctx context.Context) error {
 	})
 }
 
-// drain refuses what is new and ends what is there: joins, connections, clients.
-// Whoever has not gone when the grace is over is dropped, which is no failure
-// of the server's.
+// drain refuses what is new and ends what is there: it says that the node is not
+// ready, and after a while hangs up on its clients, one after another. Whoever has
+// not gone when the grace is over is dropped, which is no failure of the server's.
 func (a *App) drain(ctx context.Context) {
+	a.leaving.Store(true)
+	a.log.Info("stopping", "clients", a.sockets.Open())
+	sleep(ctx, time.Duration(a.config.DrainDelay))
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.config.Grace))
 	defer cancel()
 	a.clients.Close()
-	a.log.Info("stopping", "clients", a.sockets.Open())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := a.server.Shutdown(ctx); err != nil {
-			a.log.Warn("requests were cut off", "err", errors.Join(err, a.server.Close()))
-		}
-	})
-	wg.Go(func() {
-		if err := a.sockets.Drain(ctx); err != nil {
-			a.log.Warn("clients were dropped that did not close in time", "clients", a.sockets.Open(), "err", err)
-		}
-	})
-	wg.Wait()
+	if err := a.sockets.Drain(ctx, a.spread()); err != nil {
+		a.log.Warn("clients were dropped that did not close in time", "clients", a.sockets.Open(), "err", err)
+	}
+	// Not before: whoever comes meanwhile is told to come again.
+	if err := a.server.Shutdown(ctx); err != nil {
+		a.log.Warn("requests were cut off", "err", errors.Join(err, a.server.Close()))
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -6,12 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/api"
 	"github.com/tutti-realtime/tutti/internal/auth"
-	"github.com/tutti-realtime/tutti/internal/channel"
 	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
@@ -24,7 +25,7 @@ func (a *App) openRegistry() (err error) {
 	case c.DB.Host != "" && c.Tenants != "":
 		return errors.New("tenants are either in a control database (DB_HOST) or in a file (TENANTS_FILE): unset one of the two")
 	case c.DB.Host != "":
-		a.control, a.cipher, err = c.DB.Open(c.AppName)
+		a.control, a.cipher, err = c.DB.Open(c.AppName, c.Extensions)
 		if err != nil {
 			return fmt.Errorf("open the control database: %w", err)
 		}
@@ -37,12 +38,15 @@ func (a *App) openRegistry() (err error) {
 			a.log.Warn("DB_ENC_WRITE_GCM is set without DB_ENC_KEY_GCM, so secrets are written in the old form")
 		}
 	case c.Tenants != "":
-		a.file, err = tenant.OpenFile(c.Tenants, os.Getenv, c.Limits.Defaults())
+		a.file, err = tenant.OpenFile(c.Tenants, os.Getenv, c.Defaults())
 		if err != nil {
 			return fmt.Errorf("read the tenants: %w", err)
 		}
 		a.file.Log = a.log
 		a.registry = a.file
+		if c.Cluster.Several() {
+			a.registry = oneOfSeveral{a.file}
+		}
 	default:
 		a.dev = a.readyMade()
 		if a.dev.JWTSecret == "" {
@@ -53,35 +57,42 @@ func (a *App) openRegistry() (err error) {
 	return nil
 }
 
+// oneOfSeveral is the tenants' file of a node of a cluster. Each has its own, so
+// that one node must not change its alone.
+type oneOfSeveral struct{ *tenant.File }
+
+var errOneOfSeveral = &tenant.Conflict{Reason: "each node of this cluster has a tenants file of its own: " +
+	"change them all, or keep the tenants in a control database (DB_HOST)"}
+
+// Put implements tenant.Registry.
+func (oneOfSeveral) Put(context.Context, *tutti.Tenant) (bool, error) { return false, errOneOfSeveral }
+
+// Delete implements tenant.Registry.
+func (oneOfSeveral) Delete(context.Context, string) (bool, error) { return false, errOneOfSeveral }
+
 // readyMade returns the tenant that the configuration describes.
 func (a *App) readyMade() *tutti.Tenant {
-	t := a.config.Limits.Defaults().Tenant(a.config.DevTenant)
+	t := a.config.Defaults().Tenant(a.config.DevTenant)
 	t.JWTSecret, t.JWTJWKS = a.config.DevSecret, []byte(a.config.DevJWKS)
+	for _, key := range slices.Sorted(maps.Keys(a.config.DevExtensions)) {
+		settings, _ := a.config.DevExtensions[key].(map[string]any)
+		t.Extensions = append(t.Extensions, tutti.TenantExtension{Type: key, Settings: settings})
+	}
 	return t
 }
 
 // management is what the tenants API needs.
 func (a *App) management() *api.Management {
 	m := &api.Management{
-		Registry:  a.registry,
-		Defaults:  a.config.Limits.Defaults(),
-		Secrets:   given(a.config.DevSecret, a.config.API.NextSecret),
-		Blocklist: a.config.API.Blocklist,
-		Reload: func(_ context.Context, id string) error {
-			a.sockets.Dismiss(id)
-			return nil
-		},
-		Disconnect: func(ctx context.Context, id string, who api.Who) (int, error) {
-			return a.sockets.Expel(ctx, id, channel.Who(who))
-		},
-		Reauthorize: func(ctx context.Context, id string, who api.Who) (int, error) {
-			return a.sockets.Reauthorize(ctx, id, channel.Who(who))
-		},
-		Health: func(_ context.Context, t *tutti.Tenant) api.Health { return a.health(t) },
-		Shutdown: func(_ context.Context, id string) error {
-			a.feeds.Restart(id)
-			return nil
-		},
+		Registry:    a.registry,
+		Defaults:    a.config.Defaults(),
+		Secrets:     given(a.config.DevSecret, a.config.API.NextSecret),
+		Blocklist:   a.config.API.Blocklist,
+		Reload:      a.tenantWide(callDismiss),
+		Shutdown:    a.tenantWide(callRestart),
+		Disconnect:  a.someClients(callExpel),
+		Reauthorize: a.someClients(callReauthorize),
+		Health:      a.health,
 	}
 	if a.cipher != nil {
 		m.Sealer = a.cipher
@@ -91,13 +102,21 @@ func (a *App) management() *api.Management {
 
 // health says how a tenant is. One that has clients wants its database read, if it
 // has one.
-func (a *App) health(t *tutti.Tenant) api.Health {
-	users := a.meters.Of(t.ExternalID).Users()
+func (a *App) health(ctx context.Context, t *tutti.Tenant) api.Health {
+	users := a.meters.Of(t.ExternalID).ClusterUsers()
 	_, wanted, _ := tenant.Database(t)
 	live := a.feeds.Live(t.ExternalID)
+	if wanted && !live { // nobody here reads it
+		n, err := a.everywhere(ctx, callLive, &operation{Tenant: t.ExternalID})
+		if err != nil {
+			a.log.Warn("not all nodes said how a tenant is", "tenant", t.ExternalID, "err", err)
+		}
+		live = n > 0
+	}
+	self := a.bus.Members()[0]
 	return api.Health{
 		Healthy: users == 0 || !wanted || live, DBConnected: live, ReplicationConnected: live,
-		ConnectedCluster: users, Region: a.config.Region, Node: a.config.AppName,
+		ConnectedCluster: users, Region: self.Region, Node: self.ID,
 	}
 }
 
@@ -134,6 +153,8 @@ func (a *App) defaultTenant() string {
 func (a *App) tenantChanged(id string, before, after *tutti.Tenant) {
 	a.feeds.TenantChanged(id, before, after)
 	a.databases.TenantChanged(id, after)
+	a.extensions.TenantChanged(id, after)
+	a.workshops.TenantChanged(id, after)
 	if tenant.Disconnects(before, after) {
 		a.log.Info("tenant changed, its clients are disconnected", "tenant", id)
 		a.sockets.Dismiss(id)
