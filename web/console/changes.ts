@@ -1,7 +1,7 @@
 // Changes of the database and system messages of the chosen topic.
 
 import { latencyInWords, type Cell, type Change, type Notice, type Standing } from './change'
-import { clock, copyable, find, make } from './dom'
+import { clock, copyable, find, make } from '../shared/dom'
 import { explain } from './explain'
 import { Feed } from './feed'
 import { pretty } from './frames'

@@ -1,7 +1,7 @@
 // The list of topics: joining, leaving, choosing the one that is shown.
 
 import type { SupabaseClient } from '@supabase/supabase-js'
-import { find, make } from './dom'
+import { find, make } from '../shared/dom'
 import type { RoomOptions } from './options'
 import { Room, type RoomState, type RoomWatcher } from './room'
 

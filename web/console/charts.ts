@@ -3,7 +3,7 @@
 
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { find } from './dom'
+import { find } from '../shared/dom'
 
 const seconds = 60
 const roundTrips = 60

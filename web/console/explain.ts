@@ -65,6 +65,7 @@ const texts: readonly (readonly [RegExp, Words])[] = [
   [/permissions? to (read|write)/i, codes.Unauthorized!],
   [/api key is missing/i, ['The request carried no key.', 'Paste the key that the server printed at its start.']],
   [/tenant not found/i, codes.TenantNotFound!],
+  [/is restarting/i, codes.RealtimeRestarting!],
   [/disabled for this tenant/i, codes.RealtimeDisabledForTenant!],
   [/too many connected users/i, codes.ConnectionRateLimitReached!],
   [/too many joins/i, ['The tenant joins topics faster than it may (max_joins_per_second).', 'Wait a minute. Then look for a client that joins in a loop, or raise the limit.']],

@@ -1,7 +1,7 @@
 // Who the server takes this window for: the user's token, or the key.
 
 import { exampleUser } from './changes'
-import { copyButton, find } from './dom'
+import { copyButton, find } from '../shared/dom'
 import { decodeToken, expiry, mintCommand, tidy, type Claims, type Place } from './jwt'
 
 export class Identity {

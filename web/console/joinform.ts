@@ -1,6 +1,6 @@
 // The form by which a topic is joined, and the same as code.
 
-import { copyButton, find, make } from './dom'
+import { copyButton, find, make } from '../shared/dom'
 import { distinct, readBinding, snippet, type Binding, type Replay, type RoomOptions, type SnippetSettings } from './options'
 
 export class JoinForm {

@@ -1,6 +1,6 @@
 // The log of frames in both directions, newest at the end.
 
-import { clock, copy, find, make } from './dom'
+import { clock, copy, find, make } from '../shared/dom'
 import { Feed } from './feed'
 import { describe, matches, pretty, type Frame } from './frames'
 

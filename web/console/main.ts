@@ -44,13 +44,14 @@
 //               channels-empty messages-empty changes-empty presence-empty
 //               log-empty
 
+import '../shared/base.css'
 import './styles.css'
 import { baseURL, keyInFragment, tokenInFragment } from './address'
 import { Changes } from './changes'
 import { Channels } from './channels'
 import { Charts } from './charts'
 import { Connection, type ConnectionState, type Version } from './connection'
-import { find, randomWord, showProblem } from './dom'
+import { find, randomWord, showProblem } from '../shared/dom'
 import type { Explanation } from './explain'
 import { Identity } from './identity'
 import { JoinForm } from './joinform'

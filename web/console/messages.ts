@@ -1,6 +1,6 @@
 // Broadcasts of the chosen topic: the form that sends and the list that arrives.
 
-import { clock, find, make } from './dom'
+import { clock, find, make } from '../shared/dom'
 import { Feed } from './feed'
 import { hex, pretty } from './frames'
 import { parse, type Format, type Parsed } from './payload'

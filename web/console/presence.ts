@@ -1,6 +1,6 @@
 // Who is in the chosen topic, and the state that we show to the others.
 
-import { find, make } from './dom'
+import { find, make } from '../shared/dom'
 import { pretty } from './frames'
 import { parseObject } from './payload'
 import type { Present, Room, Sent } from './room'

@@ -1,4 +1,4 @@
-// The few words this page needs for talking to the document.
+// The few words that the pages need for talking to the document.
 
 /** Finds the element with a data-testid; the page is wrong if there is none. */
 export function find<T extends HTMLElement = HTMLElement>(testid: string): T {
