@@ -53,16 +53,17 @@ func (c *crowd) hear(_ int, frame []byte, at time.Time) bool {
 	return true
 }
 
-// say sends a message of a size from the first client.
-func (c *crowd) say(topic string, size int) {
-	filler := bytes.Repeat([]byte("x"), max(0, size-60))
+// say sends a message of about 256 bytes from the first client.
+func (c *crowd) say(topic string) {
+	const size = 256
+	filler := bytes.Repeat([]byte("x"), size-60)
 	payload := fmt.Appendf(nil, `{"type":"broadcast","event":"e","payload":{"sent":%d,"f":"%s"}}`, time.Now().UnixNano(), filler)
 	c.Push(0, &phoenix.Frame{JoinRef: phoenix.Ref(`"1"`), Topic: []byte("realtime:" + topic), Event: "broadcast", Payload: json.RawMessage(payload)})
 }
 
 // live lets crowds live for a time, and a second more. The first of them sends at
 // a rate; live returns how many messages it has sent.
-func live(ctx context.Context, d time.Duration, rate float64, topic string, size int, crowds ...*crowd) (sent int) {
+func live(ctx context.Context, d time.Duration, rate float64, topic string, crowds ...*crowd) (sent int) {
 	began := time.Now()
 	var all sync.WaitGroup
 	for i, c := range crowds {
@@ -73,7 +74,7 @@ func live(ctx context.Context, d time.Duration, rate float64, topic string, size
 					return now.Add(20 * time.Millisecond), passed > d+time.Second
 				}
 				for passed < d && float64(sent) < rate*passed.Seconds() {
-					c.say(topic, size)
+					c.say(topic)
 					sent++
 				}
 				if passed >= d {

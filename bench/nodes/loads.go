@@ -38,11 +38,11 @@ func (b *bench) hop(ctx context.Context) (err error) {
 		defer c.Close()
 		crowds = append(crowds, c)
 	}
-	live(ctx, b.length(time.Second), 20, "hop", 256, crowds...) // until nodes know who listens
+	live(ctx, b.length(time.Second), 20, "hop", crowds...) // until nodes know who listens
 	for _, c := range crowds {
 		c.heard = nil
 	}
-	live(ctx, b.length(20*time.Second), 100, "hop", 256, crowds...)
+	live(ctx, b.length(20*time.Second), 100, "hop", crowds...)
 	here, there := crowds[1].heard, crowds[2].heard
 	if len(here) == 0 || len(here) != len(there) {
 		return fmt.Errorf("%d were heard on the same node, %d on the other", len(here), len(there))
@@ -89,7 +89,7 @@ func (b *bench) fanTo(ctx context.Context, n int) (row []string, err error) {
 		defer c.Close()
 		crowds = append(crowds, c)
 	}
-	live(ctx, b.length(time.Second), 20, "fan", 256, crowds...)
+	live(ctx, b.length(time.Second), 20, "fan", crowds...)
 	before := make([]usage, n)
 	for i, node := range nodes {
 		crowds[i].count = 0
@@ -98,7 +98,7 @@ func (b *bench) fanTo(ctx context.Context, n int) (row []string, err error) {
 		}
 	}
 	const rate = 2000
-	messages := max(1, live(ctx, b.length(8*time.Second), rate, "fan", 256, crowds...))
+	messages := max(1, live(ctx, b.length(8*time.Second), rate, "fan", crowds...))
 	var sender, others time.Duration
 	heard := 0
 	for i, node := range nodes {

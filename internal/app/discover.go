@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,10 +46,10 @@ func (d *discovery) peers(ctx context.Context) ([]string, error) {
 		if err != nil {
 			d.log.Warn("other nodes could not be looked up", "name", d.config.Cluster.DNS, "err", err)
 		}
-		all = append(all[:len(all):len(all)], found...)
+		all = append(slices.Clip(all), found...)
 	}
 	if d.control != nil {
-		all = append(all[:len(all):len(all)], d.announced(ctx)...)
+		all = append(slices.Clip(all), d.announced(ctx)...)
 	}
 	return all, nil
 }

@@ -267,6 +267,10 @@ func (o *owner) goLive(l wal.Live) {
 		o.opened = true
 		o.read.begin(l.Since)
 	}
+	if l.PutOut {
+		// Whoever read the slot may have followers of which this node never heard.
+		o.unknown[nobody] = doubt{time.Now().Add(s.relay.keep()), 0}
+	}
 	o.since, o.live, o.outranked = l.Since, l, time.Time{}
 	o.write(func(dst []byte) []byte { return appendLive(dst, &l) })
 	l.End = 0 // by the time that it is said again it is of the past
