@@ -1,0 +1,148 @@
+package music
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+)
+
+// kept is all that a new actor of a room must know.
+type kept struct {
+	Server string            `json:"server"` // that kept it
+	Clock  Clock             `json:"clock"`
+	Given  map[string]Role   `json:"given,omitempty"`
+	Parts  map[string]string `json:"parts,omitempty"`
+	Hearing
+	Take   *keptTake   `json:"take,omitempty"`
+	Tables *keptTables `json:"tables,omitempty"`
+}
+
+type keptTake struct {
+	ID      string      `json:"id"`
+	Grading Grading     `json:"grading"`
+	Begin   Beat        `json:"begin"`
+	End     Beat        `json:"end"`
+	State   State       `json:"state"`
+	By      string      `json:"by"`
+	Aborted bool        `json:"aborted,omitempty"`
+	Over    bool        `json:"over,omitempty"`
+	Parts   []keptBatch `json:"parts"`
+}
+
+type keptBatch struct {
+	Student string  `json:"student"`
+	Seqs    []int64 `json:"seqs"`
+	Onsets  []Onset `json:"onsets"`
+}
+
+// keep gives the server what a new actor must know.
+func (a *actor) keep() {
+	k := kept{Server: a.house.server, Clock: *a.clock, Given: a.given, Parts: a.parts, Hearing: a.stage.Hearing(), Tables: a.tables.kept()}
+	if a.take != nil {
+		k.Take = a.take.kept()
+	}
+	a.room.Keep(toJSON(k))
+}
+
+// kept returns what is kept of a take: all that its students played, as long as that
+// is not too much.
+func (t *liveTake) kept() *keptTake {
+	k := &keptTake{t.ID, t.Grading, t.Begin, t.End, t.State, t.by, t.aborted, t.over, nil}
+	left := maxKeptOnsets
+	for _, student := range t.Students() {
+		p := t.parts[student]
+		if left -= len(p.onsets) + len(p.batches); left < 0 {
+			continue
+		}
+		b := keptBatch{Student: student, Onsets: p.onsets}
+		for seq := range p.batches {
+			b.Seqs = append(b.Seqs, seq)
+		}
+		k.Parts = append(k.Parts, b)
+	}
+	return k
+}
+
+// restore takes what was kept, but for what is of the tables, which it returns. It
+// reports false when that was nothing.
+func (a *actor) restore(state []byte, now Time) (*keptTables, bool) {
+	if state == nil {
+		return nil, false
+	}
+	var k kept
+	err := json.Unmarshal(state, &k)
+	if err == nil && k.Clock.State.Rev == 0 {
+		err = errNoClock
+	}
+	if err != nil {
+		a.room.Log().Error("a music room begins anew, as what it kept cannot be read", "err", err)
+		return nil, false
+	}
+	// All nodes count in Unix time. Another node's clock shows another time by as
+	// much as the operator lets it; ours is the one that counted before.
+	bridge := Bridge{Known: true, Measured: now}
+	moved := k.Server != a.house.server
+	if moved {
+		bridge.Bound = max(a.set.ClockError, k.Clock.Latest.Sub(now)) // it cannot have been later
+	}
+	c, over := k.Clock.Take(bridge, rand.Text(), now)
+	a.clock = c
+	a.stage.Restore(k.Hearing)
+	for id, role := range k.Given {
+		a.given[id] = role
+	}
+	for id, part := range k.Parts {
+		a.parts[id] = part
+	}
+	a.restoreTake(k.Take)
+	if moved {
+		a.house.stats.tookOver(over)
+		a.room.Log().Info("a music room goes on here", "phase_error_ms", over.PhaseError.ms(), "discontinuity", over.Discontinuity)
+		a.room.Broadcast(TakenOver, toJSON(over))
+	}
+	return k.Tables, true
+}
+
+var errNoClock = errors.New("there is no time of the room in it")
+
+// restoreTake goes on with a take, whose timeline is the room's.
+func (a *actor) restoreTake(k *keptTake) {
+	if k == nil {
+		return
+	}
+	t := &liveTake{by: k.By, aborted: k.Aborted, over: k.Over, Take: Take{
+		ID: k.ID, Grading: k.Grading, Begin: k.Begin, End: k.End, State: k.State, parts: map[string]*part{},
+	}}
+	t.State.Rev, t.State.Epoch = a.clock.State.Rev, a.clock.State.Epoch
+	for _, b := range k.Parts {
+		p := &part{batches: map[int64]struct{}{}, onsets: b.Onsets}
+		for _, seq := range b.Seqs {
+			p.batches[seq] = struct{}{}
+		}
+		t.parts[b.Student] = p
+		t.onsets += len(b.Onsets)
+	}
+	a.take = t
+	a.planTake()
+}
+
+// ms returns milliseconds, for people.
+func (d *Span) ms() float64 {
+	if d == nil {
+		return -1
+	}
+	return float64(*d) / float64(Millisecond)
+}
+
+// digest returns a name that stands for texts.
+func digest(texts ...string) string {
+	h := sha256.New()
+	for _, text := range texts {
+		h.Write([]byte(text))
+		h.Write([]byte{0})
+	}
+	const enough = 15 // bytes
+	return base32.StdEncoding.EncodeToString(h.Sum(nil)[:enough])
+}

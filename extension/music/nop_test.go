@@ -1,0 +1,17 @@
+package music
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/tutti-realtime/tutti"
+)
+
+// A nopRoom sends nothing.
+type nopRoom struct {
+	tutti.Room
+	t *testing.T
+}
+
+func (nopRoom) Broadcast(string, []byte) {}
+func (nopRoom) Log() *slog.Logger        { return slog.New(slog.DiscardHandler) }
