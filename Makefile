@@ -5,18 +5,22 @@ SHELL   := /bin/bash
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PORT    ?= 4000
+NODES   ?= 3
 
 # Vite and the type checker look at these.
 PAGES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.go' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit race e2e browser bench bench-once fuzz soak lint pages clean
+.PHONY: help run cluster build test unit race e2e browser bench bench-once fuzz soak lint pages clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: build postgresql ## Start a server with a ready-made tenant on port 4000 (PORT=… for another)
 	@PORT=$(PORT) exec bin/tutti dev
+
+cluster: build postgresql ## Start three nodes of one cluster on ports 4000 to 4002 (NODES=… for another number)
+	@PORT=$(PORT) exec bin/tutti dev --nodes $(NODES)
 
 build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tutti ./cmd/tutti
@@ -29,6 +33,7 @@ unit: web/dist/index.html race-tools postgresql ## Vet, and run the Go tests wit
 	@$(GO) vet ./...
 	@echo '== Go tests'
 	@$(GO) test -race ./...
+	@cd examples/counter && $(GO) vet ./... && $(GO) test -race ./...
 	@echo '== page tests'
 	@cd web && npm run --silent check && npm test --silent
 

@@ -2,14 +2,12 @@
 
 import assert from 'node:assert/strict'
 import test, { after, before } from 'node:test'
-import { generations, joined, listen, newest, token } from './clients.mjs'
+import { generations, joined, listen, newest, subscribed, token, watch } from './clients.mjs'
 import { devForAll, secret } from './dev.mjs'
 import { start } from './server.mjs'
-import { Heard } from './until.mjs'
 
 const ann = '11111111-1111-1111-1111-111111111111'
 const bob = '22222222-2222-2222-2222-222222222222'
-const subscribed = ({ message }) => message === 'Subscribed to PostgreSQL'
 
 let server
 before(async () => {
@@ -22,20 +20,6 @@ before(async () => {
 })
 
 after(() => server.end())
-
-/** Listens to changes and waits until none can be missed. */
-async function watch(client, topic, ...filters) {
-  const channel = listen(client, topic)
-  channel.changes = filters.map((filter) => {
-    const heard = new Heard(`a change for ${JSON.stringify(filter)}`)
-    channel.on('postgres_changes', filter, heard.add)
-    return heard
-  })
-  channel.start()
-  await joined(channel)
-  await channel.notices.find(subscribed)
-  return channel
-}
 
 const as = (sub, claims = {}) => newest(server, { key: token(secret, 3600, { sub, ...claims }) })
 

@@ -1,6 +1,7 @@
 // The official clients of two generations: the newest, which speaks serializer
 // 2.0.0, and one of 2023, which speaks 1.0.0.
 
+import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { createClient } from '@supabase/supabase-js'
 import { createClient as createClient2023 } from 'supabase-js-2023'
@@ -73,6 +74,45 @@ export async function join(client, topic, config) {
 /** Waits until a channel is joined for this many times. */
 export async function joined(channel, times = 1) {
   await channel.states.until((all) => all.filter(({ status }) => status === 'SUBSCRIBED').length >= times, 15_000)
+}
+
+/** Listens to changes and waits until none can be missed. Its changes are what each filter lets through. */
+export async function watch(client, topic, ...filters) {
+  const channel = listen(client, topic)
+  channel.changes = filters.map((filter) => {
+    const heard = new Heard(`a change for ${JSON.stringify(filter)}`)
+    channel.on('postgres_changes', filter, heard.add)
+    return heard
+  })
+  channel.start()
+  await joined(channel)
+  await channel.notices.find(subscribed, 20_000)
+  return channel
+}
+
+/** Whether a notice says that changes can be missed no more. */
+export const subscribed = ({ message }) => message === 'Subscribed to PostgreSQL'
+
+/** The presence state as its users see it, without the references of its entries. */
+export function seen(channel) {
+  return Object.fromEntries(
+    Object.entries(channel.presenceState()).map(([key, entries]) => [key, entries.map(({ presence_ref: _, ...own }) => own)]),
+  )
+}
+
+/** Waits until the channel's state is this. */
+export async function sees(channel, want, milliseconds) {
+  const same = () => {
+    try {
+      assert.deepEqual(seen(channel), want)
+      return true
+    } catch {
+      return false
+    }
+  }
+  await channel.presences.until(same, milliseconds).catch((err) => {
+    assert.deepEqual(seen(channel), want, err.message)
+  })
 }
 
 export function broadcast(channel, event, payload) {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { newest } from './clients.mjs'
+import { lives } from './cluster.mjs'
 import { dev } from './dev.mjs'
 
 // working returns the command lines of processes that work in a folder.
@@ -54,6 +55,35 @@ test('tutti dev serves, leaves no process behind, and starts again with the same
       await new Promise((resolve) => setImmediate(resolve))
     }
   } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
+})
+
+test('tutti dev --nodes stops its nodes and PostgreSQL in order, and says which node ends before', async () => {
+  const parent = mkdtempSync(join(tmpdir(), 'tutti-dev-'))
+  chmodSync(parent, 0o755)
+  const data = join(parent, 'data')
+  const ends = []
+  try {
+    const { child, nodes, log } = await dev({ after: (end) => ends.push(end) }, data, {}, 2)
+    assert.deepEqual(nodes.map(({ name }) => name), ['node-1', 'node-2'])
+    for (const node of nodes) {
+      const channel = newest(node).channel('room')
+      assert.equal(await new Promise((resolve) => channel.subscribe(resolve)), 'SUBSCRIBED')
+      await channel.socket.disconnect()
+    }
+    process.kill(nodes[0].pid, 'SIGTERM')
+    const ended = 'tutti: node-1 has ended (exit status 0), nodes that go on: 1'
+    for (const until = performance.now() + 15_000; !log().includes(ended); ) {
+      assert.ok(performance.now() < until, `it does not say so: ${log()}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    child.kill('SIGINT')
+    assert.deepEqual(await once(child, 'exit'), [0, null], log())
+    assert.deepEqual(working(data), [])
+    assert.ok(!nodes.some(({ pid }) => lives(pid)), 'a node was left behind')
+  } finally {
+    for (const end of ends) end()
     rmSync(parent, { recursive: true, force: true })
   }
 })

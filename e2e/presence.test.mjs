@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { generations, join, newest, of2023, token } from './clients.mjs'
+import { generations, join, newest, of2023, seen, sees, token } from './clients.mjs'
 import { start } from './server.mjs'
 
 // Clients of 2023 do not ask for presence; a tenant may give it to all.
@@ -13,28 +13,6 @@ async function band(t) {
 }
 
 const as = (key) => ({ presence: { key } })
-
-/** The presence state as its users see it, without the references of its entries. */
-function seen(channel) {
-  return Object.fromEntries(
-    Object.entries(channel.presenceState()).map(([key, entries]) => [key, entries.map(({ presence_ref: _, ...own }) => own)]),
-  )
-}
-
-/** Waits until the channel's state is this. */
-async function sees(channel, want) {
-  const same = () => {
-    try {
-      assert.deepEqual(seen(channel), want)
-      return true
-    } catch {
-      return false
-    }
-  }
-  await channel.presences.until(same).catch((err) => {
-    assert.deepEqual(seen(channel), want, err.message)
-  })
-}
 
 test('both generations see who comes, changes and goes', async (t) => {
   const { server, at } = await band(t)

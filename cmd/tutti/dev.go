@@ -14,22 +14,41 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/tutti-realtime/tutti/internal/app"
 	"github.com/tutti-realtime/tutti/internal/postmaster"
 )
 
 type devCommand struct {
-	Data string `help:"Folder that holds the database and the keys." env:"TUTTI_DATA" type:"path"`
+	Data  string `help:"Folder that holds the database and the keys." env:"TUTTI_DATA" type:"path"`
+	Nodes int    `help:"How many nodes, on as many ports from --port on; each is a process of its own." default:"1"`
 
 	app.Config `embed:""`
+}
+
+// Validate looks at what can be seen before anything is started.
+func (d *devCommand) Validate(line *kong.Context) error {
+	if d.Nodes < 1 || d.Nodes > mostNodes {
+		return fmt.Errorf("--nodes must be between 1 and %d, not %d", mostNodes, d.Nodes)
+	}
+	if d.Nodes > 1 {
+		return refuseMade(line)
+	}
+	return nil
 }
 
 // database is the database of the ready-made tenant and of the control tables.
 const database = "postgres"
 
 // Run starts a private PostgreSQL and serves a tenant on it until ctx ends.
-func (d *devCommand) Run(ctx context.Context) error {
+func (d *devCommand) Run(ctx context.Context, line *kong.Context) error {
 	log := newLog(os.Stderr, d.LogLevel, d.LogFormat)
+	if d.Nodes > 1 {
+		if err := d.tryPorts(ctx); err != nil {
+			return err
+		}
+	}
 	if d.Data == "" {
 		folder, err := postmaster.DefaultDir()
 		if err != nil {
@@ -43,11 +62,11 @@ func (d *devCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	err = d.serve(ctx, server, log, began)
+	err = d.serve(ctx, server, log, began, line.Args)
 	return errors.Join(err, server.Stop(context.WithoutCancel(ctx)))
 }
 
-func (d *devCommand) serve(ctx context.Context, server *postmaster.Server, log *slog.Logger, began time.Time) error {
+func (d *devCommand) serve(ctx context.Context, server *postmaster.Server, log *slog.Logger, began time.Time, args []string) error {
 	if err := postmaster.Prepare(ctx, server.DSN(database)); err != nil {
 		return fmt.Errorf("prepare the database: %w", err)
 	}
@@ -61,15 +80,22 @@ func (d *devCommand) serve(ctx context.Context, server *postmaster.Server, log *
 	if config.DevSecret == "" {
 		config.DevSecret = keys.JWTSecret
 	}
+	if config.DevExtensions == nil { // the classroom, for whoever wants to try it: everybody may say to be the teacher
+		config.DevExtensions = app.Claims{"music": map[string]any{"trust_join_role": true}}
+	}
 	config.DB = app.Control{
 		Host: postmaster.Host, Port: uint16(server.Port()), Name: database,
 		User: postmaster.Superuser, Password: server.Password(),
 		AfterConnect: d.DB.AfterConnect, PoolSize: d.DB.PoolSize, EncKey: keys.EncKey,
 	}
-	return serve(ctx, config, log, greeting{keys: true, more: fmt.Sprintf(`The keys stay the same as long as the folder does. The database has an example
+	more := fmt.Sprintf(`The keys stay the same as long as the folder does. The database has an example
 table, public.todos, with policies:
 
-  psql '%s'`, server.DSN(database))})
+  psql '%s'`, server.DSN(database))
+	if d.Nodes > 1 {
+		return d.serveNodes(ctx, config, args, more)
+	}
+	return serve(ctx, config, log, greeting{keys: true, more: more})
 }
 
 // devKeys are made once and kept beside the database.

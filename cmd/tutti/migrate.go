@@ -19,7 +19,7 @@ func (m *migrateCommand) Run(ctx context.Context) error {
 	if m.DB.Host == "" {
 		return errors.New("say where the control database is, with --db-host or DB_HOST")
 	}
-	store, _, err := m.DB.Open(m.AppName)
+	store, _, err := m.DB.Open(m.AppName, extensions())
 	if err != nil {
 		return err
 	}

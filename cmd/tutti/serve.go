@@ -25,7 +25,7 @@ func (s *serveCommand) Run(ctx context.Context) error {
 
 // serve runs a node until ctx ends.
 func serve(ctx context.Context, config app.Config, log *slog.Logger, g greeting) error {
-	config.Version = version
+	config.Version, config.Extensions = version, extensions()
 	node, err := app.New(config, log)
 	if err != nil {
 		return err

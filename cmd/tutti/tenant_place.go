@@ -86,13 +86,19 @@ func (p *tenantPlace) open(k *kong.Context) (store tenantStore, leave func(), er
 		case err != nil:
 			return nil, nil, fmt.Errorf("the tenants file cannot be used: %w", err)
 		}
-		return &storedTenants{file, p.Limits.Defaults()}, func() {}, nil
+		return &storedTenants{file, p.defaults()}, func() {}, nil
 	}
-	control, _, err := p.Database.Open("tutti")
+	control, _, err := p.Database.Open("tutti", extensions())
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the control database: %w", err)
 	}
-	return &storedTenants{control, p.Limits.Defaults()}, control.Close, nil
+	return &storedTenants{control, p.defaults()}, control.Close, nil
+}
+
+func (p *tenantPlace) defaults() tenant.Defaults {
+	d := p.Limits.Defaults()
+	d.Extensions = extensions()
+	return d
 }
 
 func (p *tenantPlace) openAPI() (*tenantAPI, error) {

@@ -46,7 +46,7 @@ func viewOf(t *tutti.Tenant) tenantView {
 			view[name] = at.UTC().Format(time.RFC3339)
 		}
 	}
-	extensions := []any{}
+	list := []any{}
 	for _, e := range t.Extensions {
 		settings := map[string]any{}
 		for _, name := range shownSettings {
@@ -54,9 +54,16 @@ func viewOf(t *tutti.Tenant) tenantView {
 				settings[name] = value
 			}
 		}
-		extensions = append(extensions, map[string]any{"type": e.Type, "settings": settings})
+		for _, known := range extensions() {
+			for name, value := range e.Settings {
+				if known.Key == e.Type && !slices.Contains(known.Secrets, name) {
+					settings[name] = value
+				}
+			}
+		}
+		list = append(list, map[string]any{"type": e.Type, "settings": settings})
 	}
-	view["extensions"] = extensions
+	view["extensions"] = list
 	return view
 }
 
