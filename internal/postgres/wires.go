@@ -15,7 +15,7 @@ const dialWithin = 2 * time.Second
 
 // closeWithin is how long a pool may take to say goodbye to a database. pgx would
 // wait for 15 s for one that does not answer, and a stop with it.
-const closeWithin = 2 * time.Second
+const closeWithin = time.Second
 
 // wires are the connections of pools.
 type wires struct {

@@ -62,7 +62,7 @@ export class Memory {
   // Who was lost was silent before, for so long that an answer had shown it, if
   // they came in time. Who was not has said goodbye.
   #part(seen: Seen, lostAfter: number, now: number): void {
-    const left = seen.standing !== 'silent' && now - this.#last < lostAfter * 0.45
+    const left = seen.standing === 'leaving' || (seen.standing !== 'silent' && now - this.#last < lostAfter * 0.45)
     seen.gone = now
     seen.standing = left ? 'left' : 'gone'
     seen.words = left ? `it said goodbye at ${timeOfDay(now)}` : `nobody hears it since ${timeOfDay(now)}`
