@@ -93,6 +93,10 @@ func (a *App) readiness() error {
 		default:
 			return errOutside
 		}
+		// One that has just come has yet to be found by those who are there.
+		if alone := len(a.several.Members()) < 2; alone && time.Since(a.began) < time.Duration(a.config.Cluster.Lost)*8/10 {
+			return errOutside
+		}
 	}
 	return nil
 }
