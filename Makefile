@@ -11,7 +11,7 @@ NODES   ?= 3
 PAGES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.go' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test unit race e2e browser bench bench-once fuzz soak lint pages clean
+.PHONY: help run cluster build test unit race e2e browser chaos bench bench-once fuzz soak lint pages clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,17 +25,22 @@ cluster: build postgresql ## Start three nodes of one cluster on ports 4000 to 4
 build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tutti ./cmd/tutti
 
-test: unit e2e bench-once ## Run all tests
+test: unit chaos e2e bench-once ## Run all tests
 
 unit: web/dist/index.html race-tools postgresql ## Vet, and run the Go tests with the race detector, and those of the pages
 	@echo '== gofmt, vet'
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@$(GO) vet ./...
 	@echo '== Go tests'
-	@$(GO) test -race ./...
+	@$(GO) test -race $$($(GO) list ./... | grep -v /internal/chaos)
 	@cd examples/counter && $(GO) vet ./... && $(GO) test -race ./...
 	@echo '== page tests'
 	@cd web && npm run --silent check && npm test --silent
+
+chaos: postgresql ## Kill, freeze, cut off and restart nodes under load (TUTTI_CHAOS=long for longer)
+	@scripts/debian iproute2:ip
+	@echo '== three processes, and what may happen to them'
+	@$(GO) test -count=1 ./internal/chaos
 
 .PHONY: race-tools postgresql
 race-tools:
@@ -52,6 +57,7 @@ e2e: build postgresql e2e/node_modules/.done ## Run the official clients against
 bench: build postgresql ## Measure, side by side with rivals (takes some minutes; leave the machine alone)
 	@$(GO) run ./bench/run
 	@$(GO) run ./bench/rows -server bin/tutti
+	@$(GO) run ./bench/nodes -server bin/tutti
 
 bench-once: build postgresql ## Run every benchmark once, only to see that it works
 	@echo '== benchmarks, once each'
@@ -59,6 +65,7 @@ bench-once: build postgresql ## Run every benchmark once, only to see that it wo
 	@grep -c '^Benchmark' bin/bench-once.log | sed 's/$$/ benchmarks ran/'
 	@$(GO) run ./bench/run -short
 	@$(GO) run ./bench/rows -short -server bin/tutti
+	@$(GO) run ./bench/nodes -short -server bin/tutti >/dev/null
 
 fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
 	@scripts/fuzz $${FUZZTIME:-30s}
