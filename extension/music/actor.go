@@ -22,6 +22,7 @@ type actor struct {
 	given     map[string]Role    // by a teacher in the room
 	parts     map[string]string
 	take      *liveTake // nil: none
+	lastTake  string    // the name of the latest
 	agenda    agenda
 	sent      rosterSent
 	tables    *tables // nil: the tenant has no database
@@ -50,7 +51,7 @@ func (h *house) open(r tutti.Room) (tutti.Actor, error) {
 	if !restored {
 		a.clock = &Clock{State: NewState(rand.Text(), now, set.Tempo, set.Meter)}
 	}
-	a.clock.Lead, a.stage.Rate = set.Lead, set.Notes
+	a.settle()
 	a.announcer = NewAnnouncer(a.clock.State, now)
 	a.openTables(before)
 	a.keep()
@@ -61,6 +62,7 @@ func (h *house) open(r tutti.Room) (tutti.Actor, error) {
 // Join implements tutti.Actor.
 func (a *actor) Join(m *tutti.Member) error {
 	defer a.plan()
+	a.settle()
 	if len(a.seats) >= a.set.MaxMembers && a.set.claimed(m) < Assistant {
 		return &tutti.Error{Reason: "the room is full"}
 	}
@@ -78,14 +80,20 @@ func (a *actor) Leave(m *tutti.Member) {
 // Hear implements tutti.Actor.
 func (a *actor) Hear(e *tutti.Event) {
 	defer a.plan()
+	a.settle()
 	a.later(func() { a.hear(e) })
+}
+
+// settle looks at what the settings are now.
+func (a *actor) settle() {
+	a.set = a.room.Settings().(*Settings)
+	a.clock.Lead, a.stage.Rate = a.set.Lead, a.set.Notes
 }
 
 // Wake implements tutti.Actor.
 func (a *actor) Wake(now time.Time) {
 	defer a.plan()
-	a.set = a.room.Settings().(*Settings)
-	a.clock.Lead, a.stage.Rate = a.set.Lead, a.set.Notes
+	a.settle()
 	for _, job := range a.agenda.due(now) {
 		a.do(job, clock(now))
 	}

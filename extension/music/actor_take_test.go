@@ -90,6 +90,10 @@ func TestTakeCommands(t *testing.T) {
 	ann.last(TakeStopped)
 	teacher.say(StopTake, `{}`)
 	teacher.refused(NoTake)
+	teacher.say(StartTake, `{"key":"a"}`) // comes late
+	if again := decode[answerPayload](t, teacher.last(AnswerEvent)); again.Take != first || !again.Repeated {
+		t.Errorf("when its take is over the command is answered %+v", again)
+	}
 	teacher.say(StartTake, `{"key":"b"}`) // at once: the first is scored
 	teacher.last(TakeTable)
 }

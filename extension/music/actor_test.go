@@ -321,9 +321,8 @@ func TestClockPing(t *testing.T) {
 	c := newClass(t, nil)
 	ann := c.enter("ann", "listener")
 	ann.say(ClockPing, `{"id":41,"c0":8123.25}`)
-	var pong struct{ ID, C0, S1, S2 json.Number }
-	pong = decode[struct{ ID, C0, S1, S2 json.Number }](t, ann.last(ClockPong))
-	if s1 := string(ms(clock(c.Now()))); pong.ID != "41" || pong.C0 != "8123.25" || string(pong.S1) != s1 || pong.S2 == "" {
+	pong := decode[struct{ ID, C0, S1, S2 json.Number }](t, ann.last(ClockPong))
+	if s1 := ms(clock(c.Now())); pong.ID != "41" || pong.C0 != "8123.25" || string(pong.S1) != s1 || pong.S2 == "" {
 		t.Errorf("the answer is %+v", pong)
 	}
 	for _, bad := range []string{`{}`, `{"id":1}`, `{"id":{},"c0":1}`, `{"id":null,"c0":1}`, `{"id":1,"c0":"` + strings.Repeat("9", 70) + `"}`} {

@@ -18,9 +18,9 @@ const longestDisplay = 64 // characters of a name or a part
 func (s *Settings) identify(m *tutti.Member) string {
 	switch {
 	case m.Claims.Subject != "" && len(m.Claims.Subject) <= maxName:
-		return m.Claims.Subject
+		return clean(m.Claims.Subject)
 	case s.TrustJoin && m.Key != "" && len(m.Key) <= maxName-len(guest):
-		return guest + m.Key
+		return guest + clean(m.Key)
 	}
 	return guest + m.ID
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"errors"
+	"maps"
 )
 
 // kept is all that a new actor of a room must know.
@@ -16,6 +17,7 @@ type kept struct {
 	Parts  map[string]string `json:"parts,omitempty"`
 	Hearing
 	Take   *keptTake   `json:"take,omitempty"`
+	Last   string      `json:"last_take,omitempty"`
 	Tables *keptTables `json:"tables,omitempty"`
 }
 
@@ -39,12 +41,25 @@ type keptBatch struct {
 
 // keep gives the server what a new actor must know.
 func (a *actor) keep() {
-	k := kept{Server: a.house.server, Clock: *a.clock, Given: a.given, Parts: a.parts, Hearing: a.stage.Hearing(), Tables: a.tables.kept()}
+	k := kept{Server: a.house.server, Clock: *a.clock, Given: a.given, Parts: a.parts, Hearing: a.stage.Hearing(), Last: a.lastTake, Tables: a.tables.kept()}
 	if a.take != nil {
 		k.Take = a.take.kept()
 	}
-	a.room.Keep(toJSON(k))
+	text := toJSON(k)
+	if len(text) > maxState && k.Tables != nil { // rather the lesson than its minutes
+		k.Tables.Queue = nil
+		text = toJSON(k)
+	}
+	if len(text) > maxState {
+		k.Take = nil
+		text = toJSON(k)
+	}
+	a.room.Keep(text)
 }
+
+// maxState is the most that a room may keep, in bytes. It takes a thousand changes of tempo, a
+// class that fills the hall, and a database that is away.
+const maxState = 1 << 20
 
 // kept returns what is kept of a take: all that its students played, as long as that
 // is not too much.
@@ -90,12 +105,9 @@ func (a *actor) restore(state []byte, now Time) (*keptTables, bool) {
 	c, over := k.Clock.Take(bridge, rand.Text(), now)
 	a.clock = c
 	a.stage.Restore(k.Hearing)
-	for id, role := range k.Given {
-		a.given[id] = role
-	}
-	for id, part := range k.Parts {
-		a.parts[id] = part
-	}
+	maps.Copy(a.given, k.Given)
+	maps.Copy(a.parts, k.Parts)
+	a.lastTake = k.Last
 	a.restoreTake(k.Take)
 	if moved {
 		a.house.stats.tookOver(over)

@@ -30,6 +30,10 @@ const (
 
 	maxDots = 2000 // of a score that is sent
 
+	// maxTakeChanges is how often the room's time may change in a take that is scored: its timeline
+	// is never pruned.
+	maxTakeChanges = 2 * maxKept
+
 	// What is kept of a take is written anew each time: the larger it is, the less
 	// often. The first hundred onsets are kept within 10 ms.
 	keepEach = 100 * time.Microsecond // for each onset
@@ -69,10 +73,12 @@ func (a *actor) startTake(s *seat, e *tutti.Event) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	if a.take != nil && !a.take.over {
-		if key != "" && a.take.ID == takeID(s.person.id, key) {
-			return a.answerTake(s, e)
-		}
+	id := takeID(a.clock.State.Epoch, s.person.id, key)
+	switch {
+	case id == a.lastTake:
+		a.answerTake(s, e, id, true)
+		return nil
+	case a.take != nil && !a.take.over:
 		return refuse(TakeRuns, "a take is under way: stop it first")
 	}
 	if a.take != nil {
@@ -80,34 +86,34 @@ func (a *actor) startTake(s *seat, e *tutti.Event) error {
 	}
 	now := a.now()
 	t := &liveTake{by: s.person.id, Take: Take{
-		ID: takeID(s.person.id, key), Grading: grading,
+		ID: id, Grading: grading,
 		Begin: a.clock.State.effect(quantum, now).Ceil(), End: MaxBeat, State: a.clock.State,
 	}}
 	if beats > 0 {
 		t.End = t.Begin + Beat(beats)*OneBeat
 	}
-	a.take = t
+	a.take, a.lastTake = t, id
 	a.planTake()
 	a.keep()
 	a.tables.takeBegins(a, t)
 	a.room.Broadcast(TakeStarted, toJSON(t.payload(a.clock.State)))
-	return a.answerTake(s, e)
+	a.answerTake(s, e, id, false)
+	return nil
 }
 
 // takeID returns the name of a new take. One that is asked for again, because the
 // first answer was lost, has the name that it had.
-func takeID(by, key string) string {
+func takeID(epoch, by, key string) string {
 	if key == "" {
 		return rand.Text()
 	}
-	return digest(by, key)
+	return digest(epoch, by, key)
 }
 
-func (a *actor) answerTake(s *seat, e *tutti.Event) error {
+func (a *actor) answerTake(s *seat, e *tutti.Event, id string, repeated bool) {
 	a.room.Tell(s.member, AnswerEvent, toJSON(answerPayload{
-		Command: e.Name, Answer: Answer{Key: keyOf(e.Payload), Rev: a.clock.State.Rev}, Take: a.take.ID,
+		Command: e.Name, Answer: Answer{Key: keyOf(e.Payload), Rev: a.clock.State.Rev, Repeated: repeated}, Take: id,
 	}))
-	return nil
 }
 
 // planTake has the take end when its end has come.
@@ -138,7 +144,8 @@ func (a *actor) stopTake(s *seat, e *tutti.Event) error {
 	now := a.now()
 	t.End = min(t.End, max(t.Begin, a.clock.State.effect(quantum, now)))
 	a.finishTake(s.person.id, now)
-	return a.answerTake(s, e)
+	a.answerTake(s, e, t.ID, false)
+	return nil
 }
 
 // endTake ends a take whose end has come.
@@ -167,7 +174,10 @@ func (a *actor) finishTake(by string, now Time) {
 
 // follow keeps the take's timeline up to date.
 func (t *liveTake) follow(a *actor, c Change) {
-	if !t.Follow(c) {
+	if t.aborted {
+		return
+	}
+	if !t.Follow(c) || t.State.size() > maxTakeChanges {
 		t.aborted = true
 	}
 	if !t.over {

@@ -5,7 +5,9 @@ package music
 // follow notes a change of the room's time.
 func (t *tables) follow(a *actor, c *Change) {
 	if t != nil {
-		t.put(a, recordChange, t.session, string(toJSON(c)), wholeText(c.Rev))
+		written := *c
+		written.Key = clean(c.Key)
+		t.put(a, recordChange, t.session, string(toJSON(written)), wholeText(c.Rev))
 	}
 }
 

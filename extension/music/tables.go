@@ -236,7 +236,7 @@ func (t *tables) close(a *actor) {
 		return
 	}
 	t.put(a, recordEnd, t.session, ms(a.now()))
-	if t.pause == 0 && t.sending == 0 {
+	if t.pause == 0 { // what is on its way may be written twice
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.room.Context()), closeWithin)
 		defer cancel()
 		for len(t.queue) > 0 {
@@ -257,9 +257,7 @@ func (t *tables) kept() *keptTables {
 		return nil
 	}
 	open := maps.Clone(t.open)
-	for student, id := range t.before { // who has not come back yet
-		open[student] = id
-	}
+	maps.Copy(open, t.before) // who has not come back yet
 	k := &keptTables{Session: t.session, Open: open, Queue: t.queue}
 	size := 0
 	for i, r := range t.queue {

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ func withMusic(t *testing.T, dsn string, test func(*script)) {
 	run(t, tcp(t), func(s *script) {
 		s.unlimited()
 		s.fields = append(s.fields, musicField(t, dsn, `{}`))
+		s.log = slog.NewTextHandler(t.Output(), nil) // shown with a test that fails
 		test(s)
 	})
 }
