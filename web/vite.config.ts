@@ -31,10 +31,10 @@ export default defineConfig({
     target: 'es2022',
     // Every page is its own entry; what two pages share becomes a chunk of its
     // own. public/.gitkeep puts the placeholder back that a build clears away.
-    rolldownOptions: { input: { console: 'index.html' } },
+    rolldownOptions: { input: { console: 'index.html', status: 'status.html', classroom: 'classroom.html' } },
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 600,
   },
-  test: { include: ['console/**/*.test.ts'], environment: 'node' },
+  test: { include: ['{console,status,music,classroom}/**/*.test.ts'], environment: 'node' },
 })

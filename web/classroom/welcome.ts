@@ -1,0 +1,42 @@
+// What the room says of all that is in it. Pure, as protocol.ts.
+
+import { fields, list, readGrading, readQuality, readRole, readScore, text, type Person, type Score, type Take } from './protocol'
+
+type Me = { id: string; role: Person['role'] }
+
+/** Reads the whole state. */
+export function readWelcome(payload: unknown, me: Me): { me: Me; state: unknown; people: Person[]; take: Take | null } {
+  const all = fields(payload)
+  const you = fields(all.you)
+  return {
+    me: { id: text(you.student_id) || me.id, role: readRole(you.role) ?? me.role },
+    state: all.state,
+    people: readPeople(payload),
+    take: all.take ? readTake(all.take) : null,
+  }
+}
+
+/** Reads who is there. */
+export function readPeople(payload: unknown): Person[] {
+  const { members, muted, solo } = fields(payload)
+  return list(members).flatMap((value) => {
+    const member = fields(value)
+    const id = text(member.student_id)
+    const role = readRole(member.role)
+    if (id === '' || role === null) return []
+    return [{
+      id, role, name: text(member.name) || id, quality: readQuality(member.quality),
+      muted: list(muted).includes(id), solo: list(solo).includes(id),
+    }]
+  })
+}
+
+export function readTake(value: unknown): Take | null {
+  const take = fields(value)
+  const id = text(take.take) || text(take.id)
+  return id === '' ? null : { id, grading: readGrading(take.grading) }
+}
+
+export function readTable(payload: unknown): Score[] {
+  return list(fields(payload).scores).flatMap((value) => readScore(value) ?? [])
+}
