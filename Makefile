@@ -58,6 +58,7 @@ bench: build postgresql ## Measure, side by side with rivals (takes some minutes
 	@$(GO) run ./bench/run
 	@$(GO) run ./bench/rows -server bin/tutti
 	@$(GO) run ./bench/nodes -server bin/tutti
+	@$(GO) run ./bench/music -server bin/tutti
 
 bench-once: build postgresql ## Run every benchmark once, only to see that it works
 	@echo '== benchmarks, once each'
@@ -66,6 +67,7 @@ bench-once: build postgresql ## Run every benchmark once, only to see that it wo
 	@$(GO) run ./bench/run -short
 	@$(GO) run ./bench/rows -short -server bin/tutti
 	@$(GO) run ./bench/nodes -short -server bin/tutti >/dev/null
+	@$(GO) run ./bench/music -short -server bin/tutti >/dev/null
 
 fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
 	@scripts/fuzz $${FUZZTIME:-30s}
