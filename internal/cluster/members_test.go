@@ -30,9 +30,9 @@ func TestMembersComeAndGo(t *testing.T) {
 	}
 	again := begin(t, testSettings("c"), nil, n[0])
 	meet(t, n[0], again)
-	if got := n[0].happened(); got != "b joined, c joined, b left, c lost, c joined" {
-		t.Errorf("%s", got)
-	}
+	eventually(t, "its return is told", func() bool { // a moment after Members has it
+		return n[0].happened() == "b joined, c joined, b left, c lost, c joined"
+	})
 	tune(t, n[0], room("r"), again)
 }
 
