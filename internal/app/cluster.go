@@ -13,10 +13,9 @@ import (
 // A bus is what carries messages between nodes: cluster.Bus, or cluster.Local
 // for a node that is alone.
 type bus interface {
+	cluster.Node
 	Run(context.Context) error
 	Publish(tutti.Message)
-	Tell(to, name string, payload []byte) error
-	Ask(ctx context.Context, to, name string, payload []byte) (replies []cluster.Reply, silent []string, err error)
 	Members() []cluster.Member
 }
 
@@ -81,7 +80,7 @@ func (a *App) connect() error {
 	a.roster.Node, a.roster.Epoch = b.Members()[0].ID, b.Epoch()
 	a.roster.Tell = func(node string, payload []byte) { _ = b.Tell(node, callPresence, payload) } // it makes good what is lost
 	a.relay = &relay.Relay{
-		Node: a.roster.Node, Epoch: b.Epoch(), Bus: relay.On(b, callRelay), Log: a.log, Keep: time.Duration(a.config.Rows.Keep),
+		Node: a.roster.Node, Epoch: b.Epoch(), Bus: cluster.On(b, callRelay), Log: a.log, Keep: time.Duration(a.config.Rows.Keep),
 	}
 	a.feeds.Relay = a.relay
 	a.meters.Tell = func(node string, payload []byte) error { return b.Tell(node, callLimit, payload) }
@@ -116,17 +115,15 @@ func (a *App) changed(e cluster.Event) {
 		a.relay.Joined(id, epoch)
 		a.roster.Joined(id, epoch)
 		a.meters.Joined(id)
+		return
 	case cluster.Left:
 		a.relay.Left(id)
-		a.extensions.Lost(id)
-		a.roster.Lost(id, epoch)
-		a.meters.Left(id)
 	case cluster.Lost:
 		a.relay.Lost(id)
-		a.extensions.Lost(id)
-		a.roster.Lost(id, epoch)
-		a.meters.Left(id)
 	}
+	a.extensions.Lost(id)
+	a.roster.Lost(id, epoch)
+	a.meters.Left(id)
 }
 
 // missed says that messages of other nodes were lost on their way here. What

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 )
 
@@ -20,7 +19,6 @@ const nodeAge = 30 * time.Second
 // A discovery finds the addresses of other nodes.
 type discovery struct {
 	*App
-	static func(context.Context) ([]string, error)
 	lookup func(context.Context) ([]string, error) // nil: there is no name to look up
 
 	mu    sync.Mutex // guards all below
@@ -34,22 +32,22 @@ func (a *App) discovery() (func(context.Context) ([]string, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &discovery{App: a, static: cluster.Static(a.config.Cluster.Peers...), lookup: lookup}
+	d := &discovery{App: a, lookup: lookup}
 	return d.peers, nil
 }
 
 // peers returns all that can be found, whatever else fails.
 func (d *discovery) peers(ctx context.Context) ([]string, error) {
-	all, _ := d.static(ctx)
+	all := slices.Clone(d.config.Cluster.Peers)
 	if d.lookup != nil {
 		found, err := d.lookup(ctx)
 		if err != nil {
 			d.log.Warn("other nodes could not be looked up", "name", d.config.Cluster.DNS, "err", err)
 		}
-		all = append(slices.Clip(all), found...)
+		all = append(all, found...)
 	}
 	if d.control != nil {
-		all = append(slices.Clip(all), d.announced(ctx)...)
+		all = append(all, d.announced(ctx)...)
 	}
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/channel"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/extend"
 )
@@ -19,15 +20,10 @@ func (a *App) hostExtensions(door *broadcast.Door, registry prometheus.Registere
 	a.workshops = &database.Extensions{Log: a.log}
 	a.extensions = &extend.Host{
 		Extensions: a.config.Extensions, Node: self.ID, Epoch: uint64(a.began.UnixNano()),
-		Log: a.log, Presence: a.roster.State, Databases: a.workshops, Portable: a.config.Tuning.Portable,
+		Bus: cluster.On(a.bus, callExtend), Log: a.log, Presence: a.roster.State, Databases: a.workshops, Portable: a.config.Tuning.Portable,
 		Publish: func(t *tutti.Tenant, m tutti.Message) error {
 			return door.Send(t, a.meters.Of(t.ExternalID), 0, m)
 		},
-	}
-	if a.several != nil {
-		a.extensions.Bus = extend.On(a.several, callExtend)
-	} else {
-		a.extensions.Bus = extend.On(a.local, callExtend)
 	}
 	for _, l := range a.feeds.Loops {
 		a.extensions.Loops = append(a.extensions.Loops, l)

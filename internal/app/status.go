@@ -54,12 +54,8 @@ const (
 
 // load says how busy the node is.
 func (a *App) load() map[string]float64 {
-	tenants := 0
-	for range a.meters.All() {
-		tenants++
-	}
 	load := map[string]float64{
-		loadConnections: float64(a.sockets.Open()), loadTopics: float64(a.topics.Topics()), loadTenants: float64(tenants),
+		loadConnections: float64(a.sockets.Open()), loadTopics: float64(a.topics.Topics()), loadTenants: float64(a.meters.Count()),
 	}
 	if a.relay != nil {
 		streams := a.relay.Stats()

@@ -48,7 +48,7 @@ func BenchmarkWake(b *testing.B) {
 func benchmarkWake(b *testing.B, rooms int) {
 	var mu sync.Mutex
 	var all []time.Duration
-	s := newStage(b, "one", On(&cluster.Local{}, "extend"))
+	s := newStage(b, "one", cluster.On(&cluster.Local{}, "extend"))
 	s.host.Extensions[0].Open = func(room tutti.Room) (tutti.Actor, error) {
 		return &punctual{room: room, note: func(late time.Duration) {
 			mu.Lock()

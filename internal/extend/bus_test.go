@@ -122,7 +122,7 @@ func newPeer(t *testing.T, name, nats string) *peer {
 		t.Fatal(err)
 	}
 	p.bus = bus
-	p.stage = newStage(t, name, On(bus, "extend"))
+	p.stage = newStage(t, name, cluster.On(bus, "extend"))
 	p.host.Epoch = bus.Epoch()
 	bus.Told = func(c cluster.Call) { _ = p.host.Receive(c.Node, c.Payload) }
 	bus.Asked = func(ctx context.Context, c cluster.Call) ([]byte, error) {

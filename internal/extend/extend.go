@@ -45,24 +45,6 @@ type Loop interface {
 	Post(deliveries, bytes int, f func()) bool
 }
 
-// A Lease says that this node runs a room. *cluster.Lease is one.
-type Lease interface {
-	Context() context.Context
-	Valid() bool
-	Release()
-}
-
-// A Bus is how the nodes of a cluster talk. On makes one.
-type Bus interface {
-	// Tell sends to a node, or with "" to all others. It never blocks. What it
-	// sends may be lost, but comes in order.
-	Tell(node string, payload []byte) error
-	// Ask asks all others.
-	Ask(ctx context.Context, payload []byte) (replies []cluster.Reply, silent []string, err error)
-	// Hold waits for a lease, and returns its term as well.
-	Hold(ctx context.Context, name string) (Lease, uint64, error)
-}
-
 // Databases is where rooms get the databases of their tenants from.
 type Databases interface {
 	// Of returns the database of a tenant, which always is the one that the tenant
@@ -79,7 +61,7 @@ type Host struct {
 	Extensions []tutti.Extension
 	Node       string // its name
 	Epoch      uint64 // of its start
-	Bus        Bus
+	Bus        cluster.Link
 	Loops      []Loop // by their numbers
 	Log        *slog.Logger
 

@@ -179,7 +179,7 @@ func (s *stage) band() tutti.Extension {
 	}
 }
 
-func newStage(t testT, node string, bus Bus) *stage {
+func newStage(t testT, node string, bus cluster.Link) *stage {
 	s := &stage{
 		t: t, journal: &journal{}, stuck: make(chan struct{}), ended: make(chan struct{}),
 		tenant: &tutti.Tenant{ExternalID: "acme", Extensions: []tutti.TenantExtension{{Type: "band"}}},
@@ -257,7 +257,7 @@ func (s *stage) expect(want ...string) {
 // alone runs a test with one node, in virtual time.
 func alone(t *testing.T, test func(s *stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "one", On(&cluster.Local{}, "extend"))
+		s := newStage(t, "one", cluster.On(&cluster.Local{}, "extend"))
 		s.run()
 		defer s.end()
 		test(s)

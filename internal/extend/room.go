@@ -3,8 +3,6 @@ package extend
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 	"maps"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 )
 
 // A room is what a node has of one: its own members, what was kept, and who runs
@@ -60,9 +59,6 @@ const partingBeats = 5
 // maxPending is how many events wait on a node that does not know the owner.
 const maxPending = 256
 
-// longestLease is the longest name of a lease, in bytes.
-const longestLease = 255
-
 func newRoom(h *Host, p place, e *tutti.Extension) *room {
 	return &room{
 		place: p, host: h, extension: e, lease: p.lease(),
@@ -74,12 +70,11 @@ func newRoom(h *Host, p place, e *tutti.Extension) *room {
 
 // lease returns the name of the lease of a room.
 func (p *place) lease() string {
-	name := "ext/" + p.key + "/" + p.topic.String()
-	if len(name) <= longestLease {
-		return name
+	kind := "public/" // no tenant's id has a slash, so that no two rooms share a name
+	if p.topic.Private {
+		kind = "private/"
 	}
-	sum := sha256.Sum256([]byte(name))
-	return "ext/" + p.key + "/#" + hex.EncodeToString(sum[:])
+	return cluster.LeaseName("ext/" + p.key + "/" + kind + p.topic.Tenant + "/" + p.topic.Wire())
 }
 
 // A Guest is a channel that becomes a member of a room. Its functions are called on

@@ -129,7 +129,7 @@ func TestACallThatHangsIsLeftBehind(t *testing.T) {
 func TestWorkThatDoesNotEndIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "one", On(&cluster.Local{}, "extend"))
+		s := newStage(t, "one", cluster.On(&cluster.Local{}, "extend"))
 		s.run()
 		ann := s.enter("ann")
 		ann.say("work")
@@ -224,7 +224,7 @@ func TestWrongSettingsTurnTheExtensionOff(t *testing.T) {
 func TestMembersWhoCameBeforeRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, "one", On(&cluster.Local{}, "extend"))
+		s := newStage(t, "one", cluster.On(&cluster.Local{}, "extend"))
 		s.enter("ann").say("echo")
 		synctest.Wait()
 		s.run()

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 )
 
 // A tenure is this node's time as the owner of a room. All but what says otherwise
 // is guarded by the room's lock; lives come one after another.
 type tenure struct {
 	room  *room
-	lease Lease
+	lease cluster.Right
 	term  uint64
 	bell  chan struct{} // rings when there is something to do
 
@@ -74,7 +75,7 @@ const (
 	maxBytes  = 4 << 20
 )
 
-func newTenure(r *room, lease Lease, term uint64) *tenure {
+func newTenure(r *room, lease cluster.Right, term uint64) *tenure {
 	t := &tenure{
 		room: r, lease: lease, term: term, bell: make(chan struct{}, 1),
 		members: map[string]*member{}, nodes: map[string]*follower{},

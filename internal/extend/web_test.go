@@ -92,7 +92,7 @@ func (w *web) settle() {
 }
 
 // Hold implements Bus.
-func (n *node) Hold(ctx context.Context, name string) (Lease, uint64, error) {
+func (n *node) Hold(ctx context.Context, name string) (cluster.Right, uint64, error) {
 	w := n.web
 	x := &wish{n, name, make(chan *right, 1)}
 	w.mu.Lock()

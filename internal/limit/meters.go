@@ -77,6 +77,14 @@ func lanes() int {
 	return n
 }
 
+// Count returns how many tenants have counters, give or take those that have been
+// let go of within the last second.
+func (m *Meters) Count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.entries)
+}
+
 // All goes through the tenants that have counters, in no order, for metrics.
 func (m *Meters) All() iter.Seq2[string, *Tenant] {
 	return func(yield func(string, *Tenant) bool) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -161,7 +162,7 @@ func FuzzReceive(f *testing.F) {
 }
 
 // A deafBus has nobody on it.
-type deafBus struct{ Bus }
+type deafBus struct{ cluster.Link }
 
 func (deafBus) Tell(string, []byte) error { return nil }
 

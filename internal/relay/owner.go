@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -19,7 +20,7 @@ var (
 // otherwise is guarded by the stream's lock.
 type owner struct {
 	s     *Stream
-	lease Lease
+	lease cluster.Right
 	term  uint64
 	yield func()        // gives the lease up
 	bell  chan struct{} // rings when there is something to send
@@ -65,7 +66,7 @@ const claimWithin = 1500 * time.Millisecond
 const rewindEvery = time.Second
 
 // own reads the slot as long as the lease is good.
-func (s *Stream) own(ctx context.Context, lease Lease, term uint64) error {
+func (s *Stream) own(ctx context.Context, lease cluster.Right, term uint64) error {
 	parent := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -45,7 +45,7 @@ func (m *member) begin(dsn string, peers ...*member) {
 		m.t.Fatal(err)
 	}
 	m.bus = bus
-	m.relay = &Relay{Node: m.name, Epoch: bus.Epoch(), Bus: On(bus, "relay"), Log: log}
+	m.relay = &Relay{Node: m.name, Epoch: bus.Epoch(), Bus: cluster.On(bus, "relay"), Log: log}
 	bus.Arrive, bus.Hear = func(tutti.Message) {}, func(cluster.Note) {}
 	bus.Told = func(c cluster.Call) { m.relay.Receive(c.Node, c.Payload) }
 	bus.Asked = func(ctx context.Context, c cluster.Call) ([]byte, error) {

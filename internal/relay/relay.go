@@ -46,30 +46,12 @@ import (
 	"github.com/tutti-realtime/tutti/internal/cluster"
 )
 
-// A Lease is the right to read a stream. *cluster.Lease is one.
-type Lease interface {
-	Context() context.Context
-	Valid() bool
-	Release()
-}
-
-// A Bus is how the nodes of a cluster talk. On makes one of a cluster.Bus.
-type Bus interface {
-	// Tell sends to a node, or with "" to all others. It never blocks. What it
-	// sends may be lost.
-	Tell(node string, payload []byte) error
-	// Ask asks all others; silent are those that did not answer before ctx ended.
-	Ask(ctx context.Context, payload []byte) (replies []cluster.Reply, silent []string, err error)
-	// Hold waits for a lease, and returns its term as well.
-	Hold(ctx context.Context, name string) (Lease, uint64, error)
-}
-
 // A Relay is the streams that a node shares with others. Its exported fields are
 // set before it is used and not changed; those that say so have a standard.
 type Relay struct {
 	Node  string // this node's name
 	Epoch uint64 // tells this life of the node from others, as cluster.Member has it
-	Bus   Bus
+	Bus   cluster.Link
 	Log   *slog.Logger
 
 	// Keep is how long the database keeps its log for a node that is missing or
@@ -278,28 +260,4 @@ func Key(d *tutti.Database, slot string) uint64 {
 		_, _ = h.Write(appendText(nil, part))
 	}
 	return h.Sum64()
-}
-
-// On returns a Bus of a cluster's, whose calls have the given name.
-func On(bus *cluster.Bus, name string) Bus { return clusterBus{bus, name} }
-
-type clusterBus struct {
-	bus  *cluster.Bus
-	name string
-}
-
-func (b clusterBus) Tell(node string, payload []byte) error {
-	return b.bus.Tell(node, b.name, payload)
-}
-
-func (b clusterBus) Ask(ctx context.Context, payload []byte) ([]cluster.Reply, []string, error) {
-	return b.bus.Ask(ctx, "", b.name, payload)
-}
-
-func (b clusterBus) Hold(ctx context.Context, name string) (Lease, uint64, error) {
-	l, err := b.bus.Hold(ctx, name)
-	if err != nil {
-		return nil, 0, err
-	}
-	return l, uint64(l.Term), nil
 }

@@ -2,8 +2,6 @@ package relay
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -129,13 +128,7 @@ func (s *Stream) Close() {
 // change, nodes with the old ones and those with the new need not wait for each
 // other.
 func (l line) lease() string {
-	const prefix, longest = "wal/", 255
-	key := strconv.FormatUint(l.key, 36)
-	if len(prefix)+len(key)+1+len(l.tenant) <= longest {
-		return prefix + key + "/" + l.tenant
-	}
-	sum := sha256.Sum256([]byte(l.tenant))
-	return prefix + key + "#" + hex.EncodeToString(sum[:])
+	return cluster.LeaseName("wal/" + strconv.FormatUint(l.key, 36) + "/" + l.tenant)
 }
 
 // Confirm is wal.Feed's.
@@ -195,9 +188,9 @@ func (s *Stream) stop() {
 }
 
 // follow takes what the owner sends until this node has the lease.
-func (s *Stream) follow(ctx context.Context) (Lease, uint64, error) {
+func (s *Stream) follow(ctx context.Context) (cluster.Right, uint64, error) {
 	following, stop := context.WithCancelCause(ctx)
-	var lease Lease
+	var lease cluster.Right
 	var term uint64
 	var holding sync.WaitGroup
 	holding.Go(func() {
@@ -221,7 +214,7 @@ func (s *Stream) follow(ctx context.Context) (Lease, uint64, error) {
 }
 
 // hold waits for the lease; it has none only when the context has ended.
-func (s *Stream) hold(ctx context.Context) (Lease, uint64) {
+func (s *Stream) hold(ctx context.Context) (cluster.Right, uint64) {
 	for {
 		lease, term, err := s.relay.Bus.Hold(ctx, s.line.lease())
 		if err == nil {

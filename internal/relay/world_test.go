@@ -250,7 +250,7 @@ type simWait struct {
 	got  chan *simLease
 }
 
-func (b simBus) Hold(ctx context.Context, name string) (Lease, uint64, error) {
+func (b simBus) Hold(ctx context.Context, name string) (cluster.Right, uint64, error) {
 	w := b.n.world
 	wait := &simWait{b.n, name, make(chan *simLease, 1)}
 	w.locked(func() { w.waits = append(w.waits, wait) })
