@@ -24,7 +24,7 @@ func (*lonelyBus) Ask(context.Context, []byte) ([]cluster.Reply, []string, error
 	return nil, nil, nil
 }
 
-func (b *lonelyBus) Hold(ctx context.Context, _ string) (relay.Lease, uint64, error) {
+func (b *lonelyBus) Hold(ctx context.Context, _ string) (cluster.Right, uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.term++
