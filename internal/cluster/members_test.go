@@ -25,7 +25,7 @@ func TestMembersComeAndGo(t *testing.T) {
 	n[2].kill()
 	died := time.Now()
 	eventually(t, "c is lost", func() bool { return n[0].happened() == "b joined, c joined, b left, c lost" })
-	if took := time.Since(died); took > 2*time.Second {
+	if took := time.Since(died); took > n[0].settings.Lost+time.Second {
 		t.Errorf("a lost node took %v", took)
 	}
 	again := begin(t, testSettings("c"), nil, n[0])

@@ -156,6 +156,7 @@ func TestAnExternalNATS(t *testing.T) {
 	s := start()
 	settings := func(name string) Settings {
 		settings := testSettings(name)
+		settings.Lost = 5 * time.Second // a busy machine may keep a node from its lease for one
 		settings.Listen, settings.URL, settings.User, settings.Password = "", s.ClientURL(), "u", "p"
 		return settings
 	}

@@ -16,7 +16,7 @@ import (
 func inCluster(t *testing.T, nodes int, test func(t *testing.T, w *network)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork(t, nodes, time.Millisecond, 1)
+		w := newNetwork(t, nodes, time.Millisecond-time.Microsecond, 1) // what waits in a queue comes within one, too
 		defer w.end()
 		w.pass(2 * time.Second)
 		test(t, w)

@@ -181,7 +181,7 @@ func (o *owner) makeRoom(ctx context.Context) error {
 // send sends frames until the context ends. The first goes at once; those that come
 // within a millisecond of it go together.
 func (o *owner) send(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		begun := time.Now()

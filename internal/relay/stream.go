@@ -230,7 +230,7 @@ func (s *Stream) hold(ctx context.Context) (cluster.Right, uint64) {
 
 // listen works on what comes until the context ends, or Deliver fails.
 func (s *Stream) listen(ctx context.Context) error {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		l, wait, ok := s.take(time.Now())
