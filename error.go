@@ -58,6 +58,8 @@ const (
 	ExtensionStalled         = "ExtensionStalled"         // a call took too long: the room was left behind, and another opened
 	ExtensionOverloaded      = "ExtensionOverloaded"      // the room has more events waiting than it may
 	ExtensionUnavailable     = "ExtensionUnavailable"     // the room cannot be opened, or nobody knows where it is
+	ExtensionRoomMoved       = "ExtensionRoomMoved"       // the event was on its way while the room went to another node
+	ExtensionEventReserved   = "ExtensionEventReserved"   // only the room may say that
 	ExtensionStateTooLarge   = "ExtensionStateTooLarge"   // what a room wanted to keep, and did not
 	ExtensionNotPrepared     = "ExtensionNotPrepared"     // the tenant's database lacks what the extension needs
 )

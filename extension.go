@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,10 @@ type Extension struct {
 	// Events reports whether an event is for the actor: a broadcast by that name goes
 	// to it and to nobody else. All others pass it by, as in any topic. It is pure.
 	Events func(name string) bool
+	// Reserved are the events that rooms send and nobody else may: a broadcast by such
+	// a name, in whatever case of letters, that comes from a client, over HTTP or
+	// from a database goes nowhere where Rooms matches its topic. They are none of Events'.
+	Reserved []string
 	// Instant answers what must not wait for the room: it is called where the
 	// event came in, with the time at which its bytes were read, and what it
 	// returns goes to the sender at once. It must take microseconds, and share
@@ -80,6 +85,25 @@ func (e *Extension) Read(settings map[string]any) (value any, err error) {
 		}
 	}()
 	return e.Settings(settings)
+}
+
+// Reserves reports whether only rooms may send an event: one of Reserved, or
+// ExtensionError. Letters are compared as clients do, which take "Beat" for "beat",
+// as the language of their user has it.
+func (e *Extension) Reserves(event string) bool {
+	const dotted = "\u0130" // what Turkish has for a capital i
+	if strings.Contains(event, dotted) {
+		event = strings.ReplaceAll(event, dotted, "i")
+	}
+	if strings.EqualFold(event, ExtensionError) {
+		return true
+	}
+	for _, name := range e.Reserved {
+		if strings.EqualFold(name, event) {
+			return true
+		}
+	}
+	return false
 }
 
 // A Room is what the server does for an actor. Its methods may be called from
@@ -116,6 +140,11 @@ type Room interface {
 	// was lost. It is nil for a room that is new.
 	Restored() (state []byte, lost bool)
 
+	// Skew returns how the clock that Now shows compares to that of the node which kept
+	// what Restored returns: not at all where that was this one. Nodes compare their
+	// clocks all the time; known is false for a node that was never heard.
+	Skew() (s Skew, known bool)
+
 	// Go runs work beside the room, and then what it returns, unless that is
 	// nil, in the room's goroutine. A panic in it is one of the room's. Four run
 	// at a time, in their order; it reports false when a thousand wait already,
@@ -123,6 +152,12 @@ type Room interface {
 	Go(work func(context.Context) (then func())) bool
 	// Database is that of the tenant, for use in Go. It is nil where there is none.
 	Database() ExtensionDatabase
+}
+
+// A Skew is how the clock of this node compares to another's.
+type Skew struct {
+	Ahead time.Duration // it shows so much more
+	Bound time.Duration // Ahead is wrong by so much at most
 }
 
 // A Member is a channel in a room.
@@ -193,10 +228,20 @@ type ExtensionRequest struct {
 	Database ExtensionDatabase // nil: the tenant has none
 }
 
-// A Metric is a number that an extension shows.
+// A Metric is a number that an extension shows, or a histogram.
 type Metric struct {
 	Name    string // behind tutti_KEY_, such as rooms or notes_total
 	Help    string
 	Counter bool // it only grows; else it is a gauge
 	Value   float64
+
+	// Histogram, unless nil, is shown in place of Value.
+	Histogram *Histogram
+}
+
+// A Histogram is how values were spread since the start.
+type Histogram struct {
+	Bounds []float64 // the greatest value of each bucket, in ascending order
+	Counts []uint64  // values in each bucket, and at the end those above all bounds
+	Sum    float64   // of all values
 }

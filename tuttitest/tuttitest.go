@@ -106,6 +106,7 @@ type Room struct {
 	wake     time.Time
 	kept     []byte
 	lost     bool
+	skew     *tutti.Skew
 	presence json.RawMessage
 	works    []func(context.Context) func()
 }
@@ -186,6 +187,10 @@ func (r *Room) Crash() {
 	r.settle()
 }
 
+// Skew says what Room.Skew returns after the next Crash: how the clock of the node that
+// goes on compares to that of the one which is lost. Without it that is not known.
+func (r *Room) Skew(s tutti.Skew) { r.skew = &s }
+
 // Kept returns what the room has kept.
 func (r *Room) Kept() []byte { return r.kept }
 
@@ -227,7 +232,8 @@ type Client struct {
 func (c *Client) Member() *tutti.Member { return c.member }
 
 // Send sends an event with a payload, which becomes JSON unless it is
-// a json.RawMessage. Events that are not for the actor go to the others.
+// a json.RawMessage. Events that are not for the actor go to the others, but for those
+// that only rooms may send: these are answered with tutti.ExtensionError.
 func (c *Client) Send(event string, payload any) {
 	s := c.room.server
 	s.t.Helper()
@@ -239,6 +245,9 @@ func (c *Client) Send(event string, payload any) {
 	switch {
 	case c.gone:
 		s.t.Fatalf("a client that has left sends %s", event)
+	case s.extension.Reserves(event):
+		c.heard = append(c.heard, Message{tutti.ExtensionError, denial(event)})
+		return
 	case s.extension.Events == nil || !s.extension.Events(event):
 		for _, o := range c.room.clients {
 			if o != c {
@@ -255,6 +264,17 @@ func (c *Client) Send(event string, payload any) {
 	}
 	c.room.actor.Hear(e)
 	c.room.settle()
+}
+
+// denial is what somebody hears who sends what only rooms may.
+func denial(event string) string {
+	text, err := json.Marshal(map[string]string{
+		"code": tutti.ExtensionEventReserved, "reason": "only the room itself may send this event", "event": event,
+	})
+	if err != nil {
+		panic(err) // strings always have a form
+	}
+	return string(text)
 }
 
 // Leave ends the membership.
@@ -286,7 +306,16 @@ func (h *host) Wake(at time.Time)                   { h.r.wake = at }
 func (h *host) Keep(state []byte)                   { h.r.kept = state }
 func (h *host) Restored() (state []byte, lost bool) { return h.r.kept, h.r.lost }
 func (h *host) Database() tutti.ExtensionDatabase   { return h.r.server.Database }
-func (h *host) Log() *slog.Logger                   { return slog.New(slog.NewTextHandler(output{h.r.server.t}, nil)) }
+func (h *host) Skew() (s tutti.Skew, known bool) {
+	switch {
+	case h.r.skew != nil:
+		return *h.r.skew, true
+	case h.r.lost || h.r.kept == nil:
+		return s, false
+	}
+	return s, true
+}
+func (h *host) Log() *slog.Logger { return slog.New(slog.NewTextHandler(output{h.r.server.t}, nil)) }
 func (h *host) Go(work func(context.Context) func()) bool {
 	h.r.works = append(h.r.works, work)
 	return true

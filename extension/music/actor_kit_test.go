@@ -20,7 +20,7 @@ type class struct {
 
 func newClass(t *testing.T, settings map[string]any) *class {
 	t.Helper()
-	h := &house{server: "first", stats: &stats{}}
+	h := newHouse()
 	s := tuttitest.New(t, h.extension(), settings)
 	return &class{s, t, h, s.Room("music_room:7b")}
 }

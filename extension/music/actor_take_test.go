@@ -110,7 +110,7 @@ func TestTakeOver(t *testing.T) {
 	ann.forget()
 	c.Advance(1234 * time.Microsecond)
 
-	c.house.server = "second"
+	c.house.server = "another"
 	c.room.Crash()
 	over := decode[TakeOver](t, ann.last(TakenOver))
 	if over.Offset != 0 || over.PhaseError == nil || *over.PhaseError != Millisecond || over.Discontinuity {

@@ -143,10 +143,13 @@ func TestNobodySpeaksForTheRoom(t *testing.T) {
 	t.Parallel()
 	c := newClass(t, nil)
 	teacher, ann := c.enter("tea", "teacher"), c.enter("ann", "student")
-	for _, event := range []string{BeatDue, TempoChanged, NotePlayed, RosterEvent, RoomState, TakeTable, ClockPong} {
+	for _, event := range append(saidByRooms(), "Beat", "BEAT", "STUDENT_NOTE", tutti.ExtensionError) {
 		teacher.forget()
+		ann.forget()
 		ann.say(event, `{"beat":1}`)
-		ann.refused(NotAllowed)
+		if denied := ann.all(tutti.ExtensionError); len(denied) != 1 || !strings.Contains(denied[0], tutti.ExtensionEventReserved) {
+			t.Errorf("who sends %s hears %v", event, denied)
+		}
 		if forged := teacher.all(event); len(forged) > 0 {
 			t.Errorf("a student can forge %s", event)
 		}

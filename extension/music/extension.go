@@ -12,12 +12,17 @@ import (
 type house struct {
 	server string // another one for each start of a server
 	stats  *stats
+	watch  *watch
 }
 
 // Extension returns the music classroom as an extension of the server.
 func Extension() tutti.Extension {
-	h := &house{server: rand.Text(), stats: &stats{}}
-	return h.extension()
+	return newHouse().extension()
+}
+
+func newHouse() *house {
+	server := rand.Text()
+	return &house{server: server, stats: &stats{}, watch: newWatch(server)}
 }
 
 func (h *house) extension() tutti.Extension {
@@ -29,7 +34,8 @@ func (h *house) extension() tutti.Extension {
 		Linger:     func(settings any) time.Duration { return settings.(*Settings).EndAfter },
 		Open:       h.open,
 		Events:     isEvent,
-		Instant:    pong,
+		Reserved:   saidByRooms(),
+		Instant:    h.pong,
 		Migrations: migrations(),
 		Routes:     routes(),
 		Metrics:    h.stats.metrics,
@@ -41,19 +47,19 @@ func (s *Settings) isRoom(topic string) bool {
 	return len(topic) > len(s.Prefix) && strings.HasPrefix(topic, s.Prefix)
 }
 
-// isEvent reports whether an event is for the room: what members may send, and
-// what only the room may say, so that no member can say it in its place.
+// isEvent reports whether an event is for the room: what members may send.
 func isEvent(name string) bool {
-	if _, known := Least(name); known {
-		return true
-	}
-	switch name {
-	case TempoChanged, MeterChanged, TransportChanged, IntervalChanged,
+	_, known := Least(name)
+	return known
+}
+
+// saidByRooms are the events that only rooms send, so that nobody can speak for one.
+func saidByRooms() []string {
+	return []string{
+		TempoChanged, MeterChanged, TransportChanged, IntervalChanged,
 		RoomState, RosterEvent, ClockPong, AnswerEvent, Refused, BeatDue, IntervalDue, NotePlayed,
-		TakeStarted, TakeStopped, TakeScore, TakeTable, TakenOver:
-		return true
+		TakeStarted, TakeStopped, TakeScore, TakeTable, TakenOver,
 	}
-	return false
 }
 
 // What the room says, besides the names of changes.

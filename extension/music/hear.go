@@ -11,21 +11,17 @@ func (a *actor) hear(e *tutti.Event) {
 		return
 	}
 	a.renewed(s)
-	err := errOfTheRoom
-	if _, known := Least(e.Name); known {
-		if err = s.person.role.Permit(e.Name); err == nil {
-			err = s.hurry(e.Name, a.now())
-		}
-		if err == nil {
-			err = a.obey(s, e)
-		}
+	err := s.person.role.Permit(e.Name)
+	if err == nil {
+		err = s.hurry(e.Name, a.now())
+	}
+	if err == nil {
+		err = a.obey(s, e)
 	}
 	if err != nil {
 		a.refuse(s, e, err, 0)
 	}
 }
-
-var errOfTheRoom error = refuse(NotAllowed, "only the room itself says that")
 
 // eventRate lets nobody keep a room busy: it is far above what a page sends, and a get_state
 // costs some kilobytes. Notes have a rate of their own.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"time"
 )
 
 // kept is all that a new actor of a room must know.
@@ -95,12 +96,10 @@ func (a *actor) restore(state []byte, now Time) (*keptTables, bool) {
 		a.room.Log().Error("a music room begins anew, as what it kept cannot be read", "err", err)
 		return nil, false
 	}
-	// All nodes count in Unix time. Another node's clock shows another time by as
-	// much as the operator lets it; ours is the one that counted before.
 	bridge := Bridge{Known: true, Measured: now}
 	moved := k.Server != a.house.server
 	if moved {
-		bridge.Bound = max(a.set.ClockError, k.Clock.Latest.Sub(now)) // it cannot have been later
+		bridge.Bound = max(a.apart(), k.Clock.Latest.Sub(now)) // it cannot have been later
 	}
 	c, over := k.Clock.Take(bridge, rand.Text(), now)
 	a.clock = c
@@ -115,6 +114,19 @@ func (a *actor) restore(state []byte, now Time) (*keptTables, bool) {
 		a.room.Broadcast(TakenOver, toJSON(over))
 	}
 	return k.Tables, true
+}
+
+// apart returns by how much our clock and that of the node which had the room before
+// may differ: what the server has measured, or else as much as the operator lets
+// clocks differ. All nodes count in Unix time, and the clients that stay know ours, so
+// that the timeline is not moved by it: beats move for those who come from the other.
+func (a *actor) apart() Span {
+	s, known := a.room.Skew()
+	if !known {
+		return a.set.ClockError
+	}
+	ahead := min(max(s.Ahead, -time.Hour), time.Hour)
+	return Span(max(ahead, -ahead) + min(max(s.Bound, 0), time.Hour))
 }
 
 var errNoClock = errors.New("there is no time of the room in it")

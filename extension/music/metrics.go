@@ -2,8 +2,6 @@ package music
 
 import (
 	"context"
-	"math"
-	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,55 +66,6 @@ func (s *stats) tookOver(t TakeOver) {
 	}
 }
 
-// lateness is how late beats were, as a histogram whose steps are an eighth.
-type lateness struct {
-	counts [latenessSteps]atomic.Int64
-	late   atomic.Int64 // by more than tooLate
-	most   atomic.Int64 // ns
-}
-
-const (
-	latenessSteps = 8 * 40 // the last begins at some 9 minutes
-	tooLate       = 2 * Millisecond
-)
-
-func (l *lateness) add(d Span) {
-	d = max(d, 0)
-	l.counts[latenessStep(d)].Add(1)
-	if d > tooLate {
-		l.late.Add(1)
-	}
-	for {
-		most := l.most.Load()
-		if int64(d) <= most || l.most.CompareAndSwap(most, int64(d)) {
-			return
-		}
-	}
-}
-
-// latenessStep returns the step that a span is counted in: its power of two and the
-// three bits that follow.
-func latenessStep(d Span) int {
-	v := uint64(max(d, 8))
-	power := bits.Len64(v) - 4
-	return min(power*8+int(v>>power)-8, latenessSteps-1)
-}
-
-// quantile returns the span that a part of all is not above, in seconds.
-func (l *lateness) quantile(part float64) float64 {
-	var total int64
-	for i := range l.counts {
-		total += l.counts[i].Load()
-	}
-	rank := int64(math.Ceil(part * float64(total)))
-	for i := range l.counts {
-		if rank -= l.counts[i].Load(); rank <= 0 && total > 0 {
-			return float64(uint64(i%8+9)<<(i/8)) / 1e9 // where the next step begins
-		}
-	}
-	return 0
-}
-
 // metrics returns what is shown of all.
 func (s *stats) metrics() []tutti.Metric {
 	gauge := func(name, help string, v float64) tutti.Metric {
@@ -135,6 +84,7 @@ func (s *stats) metrics() []tutti.Metric {
 		gauge("beat_lateness_p50_seconds", "Since the start, by how much beats left after they were to leave.", s.lateness.quantile(0.5)),
 		gauge("beat_lateness_p99_seconds", "The same for the 99th percentile.", s.lateness.quantile(0.99)),
 		gauge("beat_lateness_max_seconds", "The same for the latest of all.", float64(s.lateness.most.Load())/1e9),
+		{Name: "beat_lateness_seconds", Help: "By how much beats left after they were to leave.", Histogram: s.lateness.histogram()},
 		counter("beats_late_total", "Beats that left more than 2 ms after they were to leave.", &s.lateness.late),
 		counter("takeovers_total", "Rooms that went on here after another node had them.", &s.takeovers),
 		counter("discontinuities_total", "Those of them whose beats may have moved by more than 1 ms.", &s.jumps),

@@ -14,4 +14,5 @@ type nopRoom struct {
 }
 
 func (nopRoom) Broadcast(string, []byte) {}
+func (nopRoom) Skew() (tutti.Skew, bool) { return tutti.Skew{}, false }
 func (nopRoom) Log() *slog.Logger        { return slog.New(slog.DiscardHandler) }

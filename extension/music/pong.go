@@ -11,8 +11,9 @@ import (
 const longestEcho = 64
 
 // pong answers clock_ping with when its bytes were read and when the answer was
-// made. Any node may answer: rooms count in Unix time, by the clocks of the nodes.
-func pong(e *tutti.Event, received time.Time) (event string, payload []byte, answered bool) {
+// made, and by which clock. Any node may answer: rooms count in Unix time, by the clocks
+// of the nodes.
+func (h *house) pong(e *tutti.Event, received time.Time) (event string, payload []byte, answered bool) {
 	if e.Name != ClockPing {
 		return "", nil, false
 	}
@@ -26,12 +27,14 @@ func pong(e *tutti.Event, received time.Time) (event string, payload []byte, ans
 			Refusal: *refuse(BadPayload, "id and c0 must be numbers or strings of %d characters at most", longestEcho),
 		}), true
 	}
-	reply := make([]byte, 0, 160)
+	reply := make([]byte, 0, 224)
 	reply = append(append(reply, `{"id":`...), ping.ID...)
 	reply = append(append(reply, `,"c0":`...), ping.C0...)
+	epoch := h.watch.epoch()
 	reply = append(append(reply, `,"s1":`...), fixed(int64(clock(received)), timeDigits)...)
 	reply = append(append(reply, `,"s2":`...), fixed(int64(clock(time.Now())), timeDigits)...)
-	return ClockPong, append(reply, '}'), true
+	reply = append(append(append(reply, `,"epoch":"`...), epoch...), `"}`...)
+	return ClockPong, reply, true
 }
 
 // isScalar reports whether a JSON value is a number or a string that is not long.

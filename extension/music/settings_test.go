@@ -73,6 +73,17 @@ func TestLateness(t *testing.T) {
 			t.Errorf("the quantile %v is %v, not %v to an eighth more", part, got, want)
 		}
 	}
+	h := l.histogram()
+	within := map[float64]uint64{}
+	var count uint64
+	for i, n := range h.Counts {
+		if count += n; i < len(h.Bounds) {
+			within[h.Bounds[i]] = count
+		}
+	}
+	if within[0.0001] != 12 || within[0.002] != 202 || within[0.01] != 1001 || count != 1002 {
+		t.Errorf("the histogram has %v", within)
+	}
 	var none lateness
 	if got := none.quantile(0.99); got != 0 {
 		t.Errorf("of nothing it is %v", got)

@@ -123,7 +123,7 @@ func (t *tables) haveRow(a *actor, r roomRow, err error, fresh bool) {
 	for _, id := range r.teachers {
 		t.teachers[id] = true
 	}
-	if fresh && !a.ready && r.settings != "" { // else the row is about to be made
+	if fresh && !a.ready && r.settings != "" && r.settings != "null" { // else there is no row yet, or it says nothing
 		a.beginAs(r.settings)
 	}
 	a.getReady()
@@ -141,7 +141,8 @@ func (a *actor) beginAs(settings string) {
 		meter = f.meter()
 	}
 	if err := f.err(); err != nil {
-		a.room.Log().Warn("the settings of a music room are wrong in music.rooms", "err", err)
+		a.room.Log().Warn("the settings of a music room are wrong in music.rooms: it begins as the tenant's settings say",
+			"room", a.tables.room, "err", err)
 		return
 	}
 	if a.clock.State.Rev > 1 || tempo == a.set.Tempo && meter == a.set.Meter {

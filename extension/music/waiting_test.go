@@ -46,7 +46,7 @@ func openSlowly(t *testing.T) (*slowRoom, *actor) {
 		t.Fatal(err)
 	}
 	r := &slowRoom{nopRoom: nopRoom{t: t}, set: set, now: tuttitest.Began}
-	h := &house{server: "first", stats: &stats{}}
+	h := newHouse()
 	opened, err := h.open(r)
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,18 @@ package extend
 import (
 	"container/heap"
 	"context"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // alarms wake rooms: one clock for all of a node, and no timer for each.
 type alarms struct {
-	coarse bool // timers of Go are enough; set before anything else
+	coarse bool             // timers of Go are enough; set before anything else
+	now    func() time.Time // the clock by which alarms are set, time.Now when nil; set before anything else
+
+	next atomic.Int64 // when the first is due, in Unix nanoseconds; 0 when there is none
 
 	mu    sync.Mutex // guards all below
 	queue alarmQueue
@@ -37,6 +42,7 @@ func (a *alarms) prime() chan struct{} {
 func (a *alarms) set(x *alarm, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer a.note()
 	bell := a.prime()
 	switch {
 	case at.IsZero():
@@ -56,10 +62,33 @@ func (a *alarms) set(x *alarm, at time.Time) {
 	}
 }
 
+// note keeps when the first is due. The lock is held.
+func (a *alarms) note() {
+	var next int64
+	if len(a.queue) > 0 {
+		next = max(1, a.queue[0].at.UnixNano())
+	}
+	a.next.Store(next)
+}
+
+// overdue reports whether an alarm is to ring. It costs next to nothing.
+func (a *alarms) overdue() bool {
+	next := a.next.Load()
+	return next != 0 && a.time().UnixNano() >= next
+}
+
+func (a *alarms) time() time.Time {
+	if a.now == nil {
+		return time.Now()
+	}
+	return a.now()
+}
+
 // due takes the alarms whose time has come, and returns how long it is to the next.
 func (a *alarms) due(now time.Time, into []*alarm) ([]*alarm, time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	defer a.note()
 	for len(a.queue) > 0 && !a.queue[0].at.After(now) {
 		into = append(into, heap.Pop(&a.queue).(*alarm))
 	}
@@ -67,6 +96,23 @@ func (a *alarms) due(now time.Time, into []*alarm) ([]*alarm, time.Duration) {
 		return into, time.Hour
 	}
 	return into, a.queue[0].at.Sub(now)
+}
+
+// Attend wakes rooms whose time has come, and lets them run before it returns. Event
+// loops that are busy call it every few dozen connections: the clock of rooms is
+// a goroutine like others, and waits for up to 10 ms, a slice of Go's scheduler, where
+// the loops have all processors. Mostly nothing is due, and it costs one look at the clock.
+func (h *Host) Attend() {
+	if !h.alarms.overdue() {
+		return
+	}
+	rung, _ := h.alarms.due(h.alarms.time(), nil)
+	for _, x := range rung {
+		x.ring()
+	}
+	if len(rung) > 0 {
+		runtime.Gosched() // the goroutines of these rooms are next on this processor
+	}
 }
 
 func (a *alarms) run(ctx context.Context) {
@@ -80,7 +126,7 @@ func (a *alarms) run(ctx context.Context) {
 	var rung []*alarm
 	for {
 		var rest time.Duration
-		rung, rest = a.due(time.Now(), rung[:0])
+		rung, rest = a.due(a.time(), rung[:0])
 		for _, x := range rung {
 			x.ring()
 		}

@@ -85,6 +85,35 @@ func benchmarkWake(b *testing.B, rooms int) {
 	b.ReportMetric(0, "ns/op")
 }
 
+func TestLoopsWakeRoomsWhoseTimeHasCome(t *testing.T) {
+	t.Parallel()
+	var h Host // whose own clock does not run
+	h.Attend()
+	rung := 0
+	a, later := alarm{ring: func() { rung++ }}, alarm{ring: func() { t.Error("it was not its time") }}
+	h.alarms.set(&a, time.Now().Add(-time.Second))
+	h.alarms.set(&later, time.Now().Add(time.Hour))
+	h.Attend()
+	h.Attend()
+	if rung != 1 {
+		t.Errorf("it rang %d times", rung)
+	}
+	h.alarms.set(&a, time.Now())
+	h.alarms.set(&a, time.Time{})
+	h.Attend()
+	if h.alarms.overdue() || rung != 1 {
+		t.Errorf("what was put off rang, %d times", rung)
+	}
+}
+
+func BenchmarkAttend(b *testing.B) {
+	var h Host
+	h.alarms.set(&alarm{}, time.Now().Add(time.Hour))
+	for b.Loop() {
+		h.Attend()
+	}
+}
+
 func TestAlarmsRingInTheirOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

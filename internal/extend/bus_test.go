@@ -174,6 +174,16 @@ func (p *peer) plays(t *testing.T, who ...string) {
 	})
 }
 
+// hasCopy reports whether a node has what the owner that now is has kept.
+func (p *peer) hasCopy() bool {
+	for _, r := range p.host.all() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.owner != "" && r.kept.term == r.term
+	}
+	return false
+}
+
 func TestOverARealBusARoomOutlivesItsNodes(t *testing.T) {
 	t.Parallel()
 	all := trio(t)
@@ -207,6 +217,7 @@ func TestOverARealBusARoomOutlivesItsNodes(t *testing.T) {
 
 	bob.say("keep")
 	next.plays(t, "bob", "cat")
+	until(t, "the other node has what was kept", other.hasCopy)
 	began = time.Now()
 	next.cable.set(true) // for good
 	other.plays(t, name)

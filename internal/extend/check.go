@@ -30,6 +30,11 @@ func Check(all []tutti.Extension) error {
 		case e.Rooms != nil && e.Open == nil:
 			return fmt.Errorf("the extension %q has rooms, but opens none", e.Key)
 		}
+		for _, name := range e.Reserved {
+			if e.Events != nil && e.Events(name) {
+				return fmt.Errorf("the event %q of the extension %q cannot be both for the actor and reserved for rooms to send", name, e.Key)
+			}
+		}
 		seen[e.Key] = true
 		for _, r := range e.Routes {
 			if r.Method == "" || r.Serve == nil {

@@ -76,15 +76,18 @@ type Host struct {
 	// late.
 	Portable bool
 
-	Stall time.Duration // a call of an actor that takes longer is left behind; 5 s
-	Storm int           // failures in a row after which a room is closed; 8
+	Now   func() time.Time // the clock of the node, with Go's reading of time that only grows; time.Now
+	Stall time.Duration    // a call of an actor that takes longer is left behind; 5 s
+	Storm int              // failures in a row after which a room is closed; 8
 
 	catalog catalog
 	alarms  alarms
 	crew    crew
+	clocks  clocks
 	lastID  atomic.Uint64
 	panics  atomic.Int64
 	stalls  atomic.Int64
+	forged  forgeries
 
 	mu    sync.Mutex // guards all below
 	ctx   context.Context
@@ -106,6 +109,14 @@ func or[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
+}
+
+// now returns what time it is by the clock that rooms are shown.
+func (h *Host) now() time.Time {
+	if h.Now == nil {
+		return time.Now()
+	}
+	return h.Now()
 }
 
 func (h *Host) stall() time.Duration { return or(h.Stall, standardStall) }
@@ -130,7 +141,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	h.alarms.coarse = h.Portable
+	h.alarms.coarse, h.alarms.now = h.Portable, h.Now
 	fresh := h.begin(ctx)
 	var below sync.WaitGroup
 	below.Go(func() { h.alarms.run(running) })

@@ -13,6 +13,8 @@ type follower struct {
 	known bool // all its members were told
 	seq   uint64
 	parts map[string]change // of a list that is not complete; nil for none
+
+	heard, confirmed uint64 // the last of its events, and of which it was told
 }
 
 // tell sends to another node. It reports false when there is no room for that. The
@@ -75,10 +77,11 @@ func (r *room) list() {
 		m := binary.AppendUvarint(r.message(msgList, r.term), r.seq)
 		r.tell(r.owner, append(append(m, flags), members...))
 	}
-	for _, o := range r.pending {
-		r.tell(r.owner, appendOccurrence(r.message(msgEvent, r.term), o))
-	}
+	pending := r.pending
 	r.pending = nil
+	for _, o := range pending {
+		r.send(o)
+	}
 }
 
 const (
@@ -189,7 +192,7 @@ func (t *tenure) claim(ctx context.Context) {
 	t.lost = len(t.restore.state) > 0 && !t.restore.final
 	// From now on it is this owner's, who may be lost as well.
 	t.version++
-	t.restore = kept{state: t.restore.state, term: t.term, version: t.version}
+	t.restore = kept{state: t.restore.state, keeper: t.restore.keeper, term: t.term, version: t.version}
 	r.kept, t.stale = t.restore, true
 }
 
@@ -229,6 +232,7 @@ func (h *Host) Lost(node string) {
 		if r.owner == node {
 			r.owner = ""
 		}
+		r.strand(node, time.Now())
 		r.mu.Unlock()
 	}
 }

@@ -23,6 +23,7 @@ type life struct {
 	began   time.Time
 
 	restored []byte
+	keeper   string // whose clock it was kept by
 	lost     bool
 	settings any // the last that were right
 	work     works
@@ -111,7 +112,7 @@ func (t *tenure) begin(ctx context.Context) *life {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t.current, t.wake = l, false
-	l.restored, l.lost = t.restore.state, t.lost
+	l.restored, l.keeper, l.lost = t.restore.state, t.restore.keeper, t.lost
 	r.host.alarms.set(&t.alarm, time.Time{})
 	return l
 }
@@ -183,7 +184,7 @@ func (l *life) step() (more, ok bool) {
 	if t.wake {
 		t.wake = false
 		r.mu.Unlock()
-		return true, l.call(func() { l.actor.Wake(time.Now()) })
+		return true, l.call(func() { l.actor.Wake(r.host.now()) })
 	}
 	i, some := t.take()
 	r.mu.Unlock()

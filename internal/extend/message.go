@@ -24,6 +24,11 @@ const (
 	msgSync   = 10 // to a follower: tell me all your members
 	msgBeat   = 11 // to the owner: how far I am, of many rooms
 	msgClaim  = 12 // asked of all: I run the room; what was kept?
+	msgPing   = 13 // to all, about no room: what time is it?
+	msgPong   = 14 // to who asked
+	msgHeard  = 15 // to a follower: your events came, up to a number
+	msgReturn = 16 // to whoever sent an event: I do not run the room, and nobody has heard it
+	msgLast   = msgReturn
 )
 
 // maxChunk is about how large a message with many members is, in bytes.
@@ -90,7 +95,7 @@ func appendKept(dst []byte, k *kept, remaining time.Duration) []byte {
 		final = 1
 	}
 	dst = binary.AppendVarint(append(dst, final), remaining.Milliseconds())
-	return appendText(dst, k.state)
+	return appendText(appendText(dst, k.state), k.keeper)
 }
 
 // A parser takes a message apart. After the first thing that is not there it
@@ -185,10 +190,22 @@ func (p *parser) occurrence() (o occurrence) {
 	return o
 }
 
+// event is an occurrence with its number.
+func (p *parser) event() (o occurrence, number uint64) {
+	o = p.occurrence()
+	if len(p.rest) > 0 { // else it is of an older release
+		number = p.number()
+	}
+	return o, number
+}
+
 func (p *parser) kept() (k kept, remaining time.Duration) {
 	k.term, k.version = p.number(), p.number()
 	k.final = p.byte() == 1
 	remaining = time.Duration(p.signed()) * time.Millisecond
 	k.state = p.bytes()
+	if len(p.rest) > 0 { // else it is of an older release
+		k.keeper = p.text()
+	}
 	return k, remaining
 }

@@ -3,7 +3,6 @@ package extend
 import (
 	"slices"
 
-	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 )
 
@@ -28,12 +27,4 @@ func withoutTokens(join []byte) []byte {
 		out = append(out, value...)
 	}
 	return slices.Clip(append(out, '}'))
-}
-
-// denial is the payload of tutti.ExtensionError.
-func denial(event string, why *tutti.Error) []byte {
-	b := phoenix.AppendString([]byte(`{"code":`), why.Code)
-	b = phoenix.AppendString(append(b, `,"reason":`...), why.Reason)
-	b = phoenix.AppendString(append(b, `,"event":`...), event)
-	return append(b, '}')
 }

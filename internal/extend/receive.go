@@ -17,7 +17,14 @@ func (h *Host) Receive(node string, message []byte) error {
 		if p.failed {
 			return errMessage
 		}
-		h.take(node, kind, at, term, &p)
+		switch kind {
+		case msgPing:
+			h.pinged(node, &p)
+		case msgPong:
+			h.ponged(&p)
+		default:
+			h.take(node, kind, at, term, &p)
+		}
 	}
 	if p.failed {
 		return errMessage
@@ -32,6 +39,11 @@ func (h *Host) take(node string, kind byte, at place, term uint64, p *parser) {
 		return
 	}
 	if r == nil {
+		if kind == msgEvent {
+			if o, number := p.event(); !p.failed {
+				h.giveBack(node, &at, term, o, number)
+			}
+		}
 		if kind == msgList || kind == msgChange || kind == msgEvent {
 			h.disown(node, at, term)
 		}
@@ -52,6 +64,12 @@ func (h *Host) take(node string, kind byte, at place, term uint64, p *parser) {
 		if r.owner == node && r.term == term {
 			r.owner = ""
 		}
+	case msgHeard:
+		r.landed(node, p.number())
+	case msgReturn:
+		if o, number := p.event(); !p.failed {
+			r.returned(node, term, o, number)
+		}
 	case msgTell, msgRefuse, msgSync:
 		if r.owner == node && r.term == term {
 			r.ordered(kind, p)
@@ -63,6 +81,11 @@ func (h *Host) take(node string, kind byte, at place, term uint64, p *parser) {
 func (r *room) reported(node string, kind byte, term uint64, p *parser) {
 	t := r.tenure
 	if t == nil || t.term != term {
+		if kind == msgEvent {
+			if o, number := p.event(); !p.failed {
+				r.host.giveBack(node, &r.place, term, o, number)
+			}
+		}
 		r.tell(node, r.message(msgEnd, term))
 		return
 	}
@@ -74,8 +97,8 @@ func (r *room) reported(node string, kind byte, term uint64, p *parser) {
 			t.moved(node, seq, c)
 		}
 	case msgEvent:
-		if o := p.occurrence(); !p.failed {
-			t.hear(o)
+		if o, number := p.event(); !p.failed {
+			t.arrived(node, o, number)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/cluster"
 )
 
@@ -35,6 +36,8 @@ type room struct {
 	parting int     // beats for which the owner is told that nobody is here any more
 	seq     uint64  // of the last change of guests that the owner was told
 	pending []occurrence
+	flights []flight
+	flown   uint64 // the number of the last
 	kept    kept
 	expires time.Time // of what was kept, while there are no guests
 }
@@ -45,7 +48,8 @@ type kept struct {
 	state   []byte
 	term    uint64
 	version uint64
-	final   bool // the actor was closed in order after it
+	final   bool   // the actor was closed in order after it
+	keeper  string // the clock of the node that kept it; "" for not known
 }
 
 func (k *kept) newer(than *kept) bool {
@@ -63,8 +67,9 @@ func newRoom(h *Host, p place, e *tutti.Extension) *room {
 	return &room{
 		place: p, host: h, extension: e, lease: p.lease(),
 		guests: map[string]*Seat{},
-		seq:    uint64(time.Now().UnixNano()), // above that of a room that was here before and forgotten
-		log:    h.Log.With("tenant", p.topic.Tenant, "topic", p.topic.Name, "extension", p.key),
+		// Above those of a room that was here before and forgotten.
+		seq: uint64(time.Now().UnixNano()), flown: uint64(time.Now().UnixNano()),
+		log: h.Log.With("tenant", p.topic.Tenant, "topic", p.topic.Name, "extension", p.key),
 	}
 }
 
@@ -223,6 +228,9 @@ type occurrence struct {
 	name    string
 	payload []byte
 	at      time.Time
+
+	node   string // from which it came, with its number there; "" for this one
+	number uint64
 }
 
 // Hear brings an event to the room's actor, wherever that is. It keeps payload,
@@ -240,13 +248,9 @@ func (s *Seat) Hear(name string, payload []byte, at time.Time) {
 	case r.tenure != nil:
 		r.tenure.hear(o)
 	case r.owner != "":
-		if !r.tell(r.owner, appendOccurrence(r.message(msgEvent, r.term), o)) {
-			r.deny(s, name, overloaded)
-		}
-	case len(r.pending) < maxPending:
-		r.pending = append(r.pending, o)
+		r.send(o)
 	default:
-		r.deny(s, name, nowhere)
+		r.wait(o)
 	}
 }
 
@@ -258,7 +262,7 @@ var (
 
 // deny tells a guest that an event got nowhere. The lock is held.
 func (r *room) deny(s *Seat, event string, why *tutti.Error) {
-	r.post(s, func() { s.guest.Hear(tutti.ExtensionError, denial(event, why)) })
+	r.post(s, func() { s.guest.Hear(tutti.ExtensionError, broadcast.Denial(event, why)) })
 }
 
 // post calls f on the guest's loop, once, unless it is gone by then.
@@ -322,7 +326,7 @@ func (r *room) begin(ctx context.Context) (context.Context, bool) {
 	}
 	if len(r.guests) == 0 || ctx.Err() != nil {
 		r.running = false
-		r.pending, r.parting = nil, partingBeats
+		r.pending, r.flights, r.parting = nil, nil, partingBeats
 		r.expires = time.Now().Add(linger)
 		return nil, false
 	}

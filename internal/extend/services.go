@@ -34,7 +34,16 @@ func (l *life) Settings() any {
 func (l *life) Log() *slog.Logger { return l.tenure.room.log }
 
 // Now implements tutti.Room.
-func (l *life) Now() time.Time { return time.Now() }
+func (l *life) Now() time.Time { return l.tenure.room.host.now() }
+
+// Skew implements tutti.Room.
+func (l *life) Skew() (tutti.Skew, bool) {
+	h := l.tenure.room.host
+	if l.keeper == h.clock() {
+		return tutti.Skew{}, true
+	}
+	return h.clocks.skew(l.keeper, time.Now())
+}
 
 // Members implements tutti.Room. What was returned before is not changed.
 func (l *life) Members() []*tutti.Member { return slices.Clip(l.order) }
@@ -124,7 +133,7 @@ func (l *life) Keep(state []byte) {
 	}
 	defer t.room.mu.Unlock()
 	t.version++
-	t.restore = kept{state: state, term: t.term, version: t.version}
+	t.restore = kept{state: state, term: t.term, version: t.version, keeper: t.room.host.clock()}
 	t.room.kept = t.restore
 	t.stale = true
 	t.lost = false

@@ -15,13 +15,17 @@ func TestListsOfExtensionsThatCannotBe(t *testing.T) {
 		all  []tutti.Extension
 		want string // part of the error, "" for none
 	}{
-		"none":                       {},
-		"one":                        {all: []tutti.Extension{{Key: "band"}}},
-		"a key with a dash":          {all: []tutti.Extension{{Key: "my-band"}}, want: "lower-case"},
-		"no key":                     {all: []tutti.Extension{{}}, want: "lower-case"},
-		"the type of a database":     {all: []tutti.Extension{{Key: "postgres_cdc_rls"}}, want: "not for extensions"},
-		"the same twice":             {all: []tutti.Extension{{Key: "band"}, {Key: "band"}}, want: "two extensions"},
-		"rooms that nobody opens":    {all: []tutti.Extension{{Key: "band", Rooms: rooms}}, want: "opens none"},
+		"none":                    {},
+		"one":                     {all: []tutti.Extension{{Key: "band"}}},
+		"a key with a dash":       {all: []tutti.Extension{{Key: "my-band"}}, want: "lower-case"},
+		"no key":                  {all: []tutti.Extension{{}}, want: "lower-case"},
+		"the type of a database":  {all: []tutti.Extension{{Key: "postgres_cdc_rls"}}, want: "not for extensions"},
+		"the same twice":          {all: []tutti.Extension{{Key: "band"}, {Key: "band"}}, want: "two extensions"},
+		"rooms that nobody opens": {all: []tutti.Extension{{Key: "band", Rooms: rooms}}, want: "opens none"},
+		"a word for both sides": {
+			all:  []tutti.Extension{{Key: "band", Events: func(string) bool { return true }, Reserved: []string{"song"}}},
+			want: "reserved",
+		},
 		"a route that nobody serves": {all: []tutti.Extension{{Key: "band", Routes: []tutti.ExtensionRoute{{Method: "GET"}}}}, want: "serves"},
 		"a route without its method": {all: []tutti.Extension{{Key: "band", Routes: []tutti.ExtensionRoute{{Path: "x"}}}}, want: "method"},
 	} {
@@ -50,8 +54,10 @@ func TestAPayloadOfAJoinIsShownWithoutTokens(t *testing.T) {
 // FuzzReceive shows that no message of another node does harm.
 func FuzzReceive(f *testing.F) {
 	r := newRoom(&Host{Log: slog.New(slog.DiscardHandler)}, place{"band", tutti.Topic{Tenant: "acme", Name: "band"}}, nil)
-	for kind := range byte(14) {
+	for kind := range byte(msgLast + 1) {
 		f.Add(r.message(kind, 7))
+		f.Add(append(appendOccurrence(r.message(kind, 7), occurrence{id: "x", name: "e", payload: []byte("{}")}), 9))
+		f.Add(appendPong(r.message(kind, 7), 1, 2, "two@1"))
 		f.Add(appendChange(r.message(kind, 7), 1, change{id: "x", member: tutti.Member{ID: "x"}, joins: true}))
 		f.Add(appendKept(r.message(kind, 7), &kept{state: []byte("{}"), term: 7}, 1000))
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/cluster"
 )
 
@@ -218,13 +219,9 @@ func (t *tenure) end() {
 		r.kept = t.restore
 		t.copyKept()
 	}
+	t.handOver()
 	for node := range t.nodes {
 		r.tell(node, r.message(msgEnd, t.term))
-	}
-	for i := range t.queue {
-		if q := &t.queue[i]; q.kind == itemEvent && q.member.seat != nil && len(r.pending) < maxPending {
-			r.pending = append(r.pending, q.event)
-		}
 	}
 }
 
@@ -258,7 +255,7 @@ func (t *tenure) hear(o occurrence) {
 	switch {
 	case m == nil:
 	case t.events > 0 && (t.events >= maxEvents || t.bytes+len(o.payload) > maxBytes):
-		t.sendTo(m, tutti.ExtensionError, denial(o.name, overloaded))
+		t.sendTo(m, tutti.ExtensionError, broadcast.Denial(o.name, overloaded))
 	default:
 		t.events++
 		t.bytes += len(o.payload)
@@ -289,7 +286,7 @@ func (t *tenure) awake() {
 	r := t.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t.due.IsZero() || time.Now().Before(t.due) {
+	if t.due.IsZero() || r.host.now().Before(t.due) {
 		return // it was put off at this very moment
 	}
 	t.wake, t.due = true, time.Time{}

@@ -63,12 +63,14 @@ func (h *Host) tick(now time.Time) {
 	beats := map[string][]byte{}
 	for _, r := range h.all() {
 		r.mu.Lock()
+		r.strand("", now)
 		switch {
 		case !r.running && len(r.guests) == 0 && (r.parting <= 0 || r.owner == "") && now.After(r.expires):
 			r.mu.Unlock()
 			h.forget(r)
 			continue
 		case r.tenure != nil:
+			r.tenure.confirmAll()
 		case r.owner != "" && (len(r.guests) > 0 || r.parting > 0):
 			r.parting--
 			beats[r.owner] = r.appendBeat(beats[r.owner])
@@ -81,6 +83,7 @@ func (h *Host) tick(now time.Time) {
 		}
 		r.mu.Unlock()
 	}
+	h.compare(time.Now())
 	for node, b := range beats {
 		_ = h.Bus.Tell(node, b) // the next says it again
 	}

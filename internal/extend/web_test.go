@@ -175,12 +175,18 @@ func (n *node) Ask(ctx context.Context, payload []byte) (replies []cluster.Reply
 
 // newWeb returns nodes that run.
 func newWeb(t testT, seed uint64, names ...string) *web {
+	return newWebOf(t, seed, func(*web) {}, names...)
+}
+
+// newWebOf is newWeb for nodes that something is done with before they run.
+func newWebOf(t testT, seed uint64, prepare func(*web), names ...string) *web {
 	w := &web{random: rand.New(rand.NewPCG(seed, 1)), cuts: map[[2]*node]bool{}, pipes: map[[2]*node]chan []byte{}}
 	for _, name := range names {
 		n := &node{web: w, name: name}
 		n.stage = newStage(t, name, n)
 		w.nodes = append(w.nodes, n)
 	}
+	prepare(w)
 	for _, a := range w.nodes {
 		for _, b := range w.nodes {
 			if a != b {
