@@ -74,8 +74,11 @@ func start(ctx context.Context, program string) (*server, error) {
 	return s, nil
 }
 
-// figures returns the server's metrics that have no labels.
-func (s *server) figures(ctx context.Context) (map[string]float64, error) {
+// figures are a server's metrics, by name and labels as it writes them.
+type figures map[string]float64
+
+// figures returns the server's metrics.
+func (s *server) figures(ctx context.Context) (figures, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/metrics", nil)
 	if err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func (s *server) figures(ctx context.Context) (map[string]float64, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("/metrics answers %s", answer.Status)
 	}
-	all := map[string]float64{}
+	all := figures{}
 	lines := bufio.NewScanner(answer.Body)
 	for lines.Scan() {
 		name, value, found := strings.Cut(lines.Text(), " ")
