@@ -6,29 +6,28 @@ import assert from 'node:assert/strict'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as path } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { chromium } from 'playwright-core'
 import { devForAll } from './dev.mjs'
 
 const patience = 15_000
 
-let browser
-export let server
-
-before(async () => {
-  server = await devForAll()
-  browser = await chromium.launch({
+/** Starts a server of so many nodes, and a browser. Returns the server, and lesson, which makes a test. */
+export async function school(nodes = 1, env = {}) {
+  const server = await devForAll(nodes, env)
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',
     ],
   })
-})
-after(async () => {
-  await browser?.close()
-  await server?.end()
-})
+  after(async () => {
+    await browser.close()
+    await server.end()
+  })
+  return { server, lesson: (name, act, expected) => lesson({ server, browser }, name, act, expected) }
+}
 
 let rooms = 0
 
@@ -36,7 +35,7 @@ let rooms = 0
  * A test with a room of its own; open brings somebody in through a link. Lines in the
  * console that expected fits are no faults.
  */
-export function lesson(name, act, expected = /^$/) {
+function lesson({ server, browser }, name, act, expected = /^$/) {
   test(name, async (t) => {
     const room = `room-${++rooms}`
     const contexts = []
@@ -50,10 +49,10 @@ export function lesson(name, act, expected = /^$/) {
       page.on('console', (line) => line.type() === 'error' && !expected.test(line.text()) && faults.push(line.text()))
       return page
     }
-    const open = async (who, role, { look, user, page } = {}) => {
+    const open = async (who, role, { look, user, page, at = server, more = {} } = {}) => {
       page ??= await blank(look)
-      const link = new URLSearchParams({ key: server.anon, room, name: who, role, ...(user && { token: user }) })
-      await page.goto(`${server.url}/classroom#${link}`)
+      const link = new URLSearchParams({ key: server.anon, room, name: who, role, ...(user && { token: user }), ...more })
+      await page.goto(`${at.url}/classroom#${link}`)
       await page.getByTestId('who').and(page.getByText(`${who}, ${role} in ${room}`)).waitFor()
       return page
     }
@@ -83,6 +82,13 @@ export const plays = (page, name, text) => person(page, name).getByTestId('perso
 export const quiet = (page, name) => person(page, name).locator('[data-testid=person-plays]:empty').waitFor({ state: 'attached' })
 export const linked = (page, state) => page.locator(`[data-testid=link][data-state=${state}]`).waitFor()
 
+/** Opens what a teacher may give somebody. */
+export async function manage(page, name) {
+  const more = person(page, name).getByTestId('person-manage')
+  if ((await more.getAttribute('open')) === null) await more.locator('summary').click()
+  return more
+}
+
 export async function sound(page) {
   await page.getByTestId('sound-on').click()
   await page.locator('[data-testid=sound][data-state=running]').waitFor()
@@ -103,3 +109,49 @@ export async function tempo(page, bpm) {
   await page.getByTestId('bpm').fill(String(bpm))
   await page.getByTestId('tempo-set').click()
 }
+
+/**
+ * Notes from now on when the page stood still, as on a machine that has too much to
+ * do: no page can sound what it did not get to hand over.
+ */
+export const watchStalls = (page) => page.evaluate(() => {
+  window.stalls = []
+  let last = Date.now()
+  setInterval(() => {
+    const now = Date.now()
+    if (now - last > 500) window.stalls.push([last, now])
+    last = now
+  }, 25)
+})
+
+// How far ahead the page hands clicks over, and what timers take, in ms. The sound of
+// a page that stands still does as well, on a machine without a device for it.
+const ahead = 1_000
+const slack = 150
+
+/**
+ * Fails when a beat is double, or missing while the page did not stand still, or not
+ * where the tempo has it. Returns how far the worst is off in ms, and how many are
+ * missing.
+ */
+export async function even(page, who, beatMs) {
+  const list = await clicks(page)
+  const stalls = await page.evaluate(() => window.stalls)
+  const stood = (due) => stalls.some(([from, to]) => from < due + slack && to > due - ahead - slack)
+  let [worst, missing] = [0, 0]
+  for (const [i, { beat, wall }] of list.slice(1).entries()) {
+    const before = list[i]
+    assert.ok(beat > before.beat, `${who}: after beat ${before.beat} comes ${beat}`)
+    for (let lost = before.beat + 1; lost < beat; lost++) {
+      const due = before.wall + (lost - before.beat) * beatMs
+      assert.ok(stood(due), `${who}: beat ${lost} is missing, and the page stood still only in ${JSON.stringify(stalls)}; it was due at ${due}`)
+      missing++
+    }
+    worst = Math.max(worst, Math.abs(wall - before.wall - (beat - before.beat) * beatMs))
+  }
+  assert.ok(worst < 5, `${who}: a click is ${worst} ms off`)
+  return { count: list.length, worst, missing }
+}
+
+export const inWords = ({ count, worst, missing }) => `${count} clicks, none double, at most ${worst.toFixed(2)} ms off, ` +
+  (missing === 0 ? 'none missing' : `${missing} missing while the page stood still`)

@@ -2,7 +2,9 @@
 // clock, see each other's notes, and follow the teacher.
 
 import assert from 'node:assert/strict'
-import { clicks, gather, has, lesson, mode, person, plays, quiet, sound, tempo } from './classroom.mjs'
+import { clicks, gather, has, mode, person, plays, quiet, school, sound, tempo } from './classroom.mjs'
+
+const { lesson } = await school()
 
 const quantile = (values, share) => values.toSorted((a, b) => a - b)[Math.ceil(share * values.length) - 1]
 

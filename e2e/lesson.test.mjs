@@ -2,9 +2,11 @@
 // phone without a mouse.
 
 import assert from 'node:assert/strict'
-import { clicks, gather, has, lesson, linked, mode, person, plays, quiet, ready, server, sound, tempo } from './classroom.mjs'
+import { clicks, gather, has, linked, manage, mode, person, plays, quiet, ready, school, sound, tempo } from './classroom.mjs'
 import { token } from './clients.mjs'
 import { secret } from './dev.mjs'
+
+const { lesson, server } = await school()
 
 const teacherId = 'aaaaaaaa-0000-4000-8000-000000000001'
 const studentId = 'bbbbbbbb-0000-4000-8000-000000000002'
@@ -85,14 +87,29 @@ lesson('who comes late or comes back has the same time, and is told when the con
   await plays(ann, 'Ben', '♪ G4')
 })
 
+lesson('on a slow network the page says by how much clicks may be wrong, and what to do', async ({ open, blank }) => {
+  const page = await blank()
+  const oneWay = 60 // ms
+  await page.routeWebSocket(/websocket/, (wire) => {
+    const far = wire.connectToServer()
+    wire.onMessage((message) => setTimeout(() => far.send(message), oneWay))
+    far.onMessage((message) => setTimeout(() => wire.send(message), oneWay))
+  })
+  await open('Ben', 'student', { page })
+  await sound(page)
+  await page.locator('[data-testid=own-clock][data-grade=poor]').waitFor()
+  await has(page, 'advice-what', /Your clicks may be up to \d+ ms early or late/)
+  await has(page, 'advice-do', /router/)
+})
+
 lesson('the teacher sees how good each clock is, and may hand over', async ({ open }) => {
   const [ann, ben] = await gather(open)
   await person(ann, 'Ben').getByTestId('person-quality').filter({ hasText: /in time: within .* round trip .*sound/ }).waitFor()
   await has(ben, 'own-clock', /Your clock is (nearly )?in time/)
-  await person(ann, 'Ben').getByTestId('person-give').selectOption('teacher')
+  await (await manage(ann, 'Ben')).getByTestId('person-give').selectOption('teacher')
   await ben.getByTestId('transport').waitFor()
   await has(ben, 'who', 'Ben, teacher')
-  await person(ben, 'Ann').getByTestId('person-give').selectOption('listener')
+  await (await manage(ben, 'Ann')).getByTestId('person-give').selectOption('listener')
   await ann.getByTestId('instrument').waitFor({ state: 'hidden' })
   assert.equal(await ann.getByTestId('transport').isVisible(), false)
 })

@@ -85,8 +85,11 @@ test('who may not is refused, and nobody speaks for the room', async () => {
   await ann.say('set_tempo', { bpm: 300, key: 'mine' })
   const refused = await ann.hear('refused', ({ command }) => command === 'set_tempo')
   assert.deepEqual([refused.code, refused.key], ['not_allowed', 'mine'])
-  await ann.say('beat', { beat: 1, at: 0 })
-  await ann.hear('refused', ({ command }) => command === 'beat')
+  for (const name of ['beat', 'Beat']) { // which a client that listens for beat hears as well
+    await ann.say(name, { beat: 1, at: 0 })
+    const denied = await ann.hear('extension_error', ({ event }) => event === name)
+    assert.equal(denied.code, 'ExtensionEventReserved')
+  }
   await ann.say('hello', { all: true })
   await teacher.hear('hello')
   assert.deepEqual(teacher.heard('beat'), [])

@@ -4,7 +4,8 @@
 import { find } from '../shared/dom'
 import { readRole, type Role } from './protocol'
 
-export type Wish = { url: string; key: string; token: string; name: string; room: string; role: Role; isPrivate: boolean }
+/** renew is where the page asks for the next token, "" for nowhere. */
+export type Wish = { url: string; key: string; token: string; renew: string; name: string; room: string; role: Role; isPrivate: boolean }
 
 const tabKey = 'tutti-key' // the console's too
 const tabToken = 'tutti-user-token'
@@ -14,10 +15,12 @@ const inside = 'tutti-classroom-inside' // a tab that is loaded anew comes in ag
 export class Door {
   readonly #form = find<HTMLFormElement>('door-form')
   #linked = false
+  #renew = ''
 
-  /** enter is called with what was typed. */
-  constructor(enter: (wish: Wish) => void) {
+  /** enter is called with what was typed; renewed when a link in this tab brings another token for who is inside. */
+  constructor(enter: (wish: Wish) => void, renewed: (token: string) => void) {
     this.#fill()
+    window.addEventListener('hashchange', () => this.#linkAgain(renewed))
     this.#form.addEventListener('submit', (submit) => {
       submit.preventDefault()
       enter(this.wish)
@@ -28,7 +31,7 @@ export class Door {
     const value = (testid: string) => find<HTMLInputElement>(testid).value.trim()
     const role = new FormData(this.#form).get('role')
     return {
-      url: value('url'), key: value('key'), token: value('token'),
+      url: value('url'), key: value('key'), token: value('token'), renew: this.#renew,
       name: value('name'), room: value('room-name'), role: readRole(role) ?? 'student',
       isPrivate: find<HTMLInputElement>('private').checked,
     }
@@ -42,18 +45,34 @@ export class Door {
   }
 
   /** Remembers who came in where. */
-  entered({ name, room, role, isPrivate, url, key, token }: Wish): void {
+  entered({ name, room, role, isPrivate, url, key, token, renew }: Wish): void {
     const where = { name, room, role, ...(isPrivate && { private: 'yes' }) }
     keep(() => localStorage, known, new URLSearchParams(where).toString())
     // Another tab may be somebody else.
-    keep(() => sessionStorage, known, new URLSearchParams({ ...where, url }).toString())
+    keep(() => sessionStorage, known, new URLSearchParams({ ...where, url, renew }).toString())
     keep(() => sessionStorage, tabKey, key)
-    keep(() => sessionStorage, tabToken, token)
+    this.renewed(token)
     keep(() => sessionStorage, inside, 'yes')
+  }
+
+  /** Remembers another token, for a page that is loaded anew. */
+  renewed(token: string): void {
+    set('token', token)
+    keep(() => sessionStorage, tabToken, token)
   }
 
   left(): void {
     keep(() => sessionStorage, inside, '')
+  }
+
+  /** A link for the same tab loads no page. */
+  #linkAgain(renewed: (token: string) => void): void {
+    const link = new URLSearchParams(location.hash.replace(/^#/, ''))
+    const { name, room } = this.wish
+    const same = (link.get('room') ?? room) === room && (link.get('name') ?? name) === name
+    if (!same || !link.has('token')) return location.hash === '' ? undefined : location.reload()
+    history.replaceState(null, '', location.pathname)
+    renewed(link.get('token')!)
   }
 
   #fill(): void {
@@ -63,6 +82,7 @@ export class Door {
     set('url', link.get('url') || remembered.get('url') || location.origin)
     set('key', link.get('key') || recall(() => sessionStorage, tabKey))
     set('token', link.get('token') || recall(() => sessionStorage, tabToken))
+    this.#renew = link.get('renew') || remembered.get('renew') || ''
     set('name', link.get('name') || remembered.get('name') || '')
     set('room-name', link.get('room') || remembered.get('room') || '')
     const role = readRole(link.get('role') || remembered.get('role')) ?? 'student'

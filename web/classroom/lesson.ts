@@ -2,9 +2,11 @@
 // there. Goes on by itself when the connection was lost. docs/music.md says what
 // is sent and heard; protocol.ts reads it.
 
-import { createClient, type RealtimeChannel, type RealtimeChannelOptions, type SupabaseClient } from '@supabase/supabase-js'
-import { browserTimers, ServerClock, Timeline, type Change } from '../music'
+import { RealtimeClient, type RealtimeChannel } from '@supabase/supabase-js'
+import { browserTimers, ServerClock, Timeline, type Change, type ClockEvent } from '../music'
 import type { Wish } from './door'
+import { joinOptions, newKey } from './join'
+import { askAt, Pass } from './pass'
 import { fields, leads, number, readNote, readRefusal, readScore, text, type Note, type Person, type Refusal, type Score, type Take } from './protocol'
 import { whyRefused } from './why'
 import { readPeople, readTable, readTake, readWelcome } from './welcome'
@@ -14,8 +16,8 @@ export type Link = 'out' | 'joining' | 'joined' | 'lost' | 'refused'
 export type LessonWatcher = {
   /** The connection; why says in the server's words why it was refused. */
   link(link: Link, why: string): void
-  /** The server has closed the room to this lesson for good: come in anew. */
-  closed(): void
+  /** The token ends, has ended, or is another; why says what came of asking for one. */
+  pass(why: string): void
   /** The whole state has come, at first or again. */
   state(): void
   /** The room's time has changed. */
@@ -25,7 +27,10 @@ export type LessonWatcher = {
   people(): void
   /** A teacher has given me another role. */
   role(): void
+  /** A note came from the room, one's own too. */
   note(note: Note): void
+  /** Somebody's page says that his loop is over, or "" for all. */
+  loopCleared(who: string): void
   refused(refusal: Refusal): void
   /** A take has begun, or there is none. */
   take(): void
@@ -41,8 +46,11 @@ const reportEvery = 5_000
 // with its key, unless it is older: the teacher has gone on.
 const stale = 10_000
 
-// How long to stay away from a server that has closed the room.
+// How long to stay away from a room that was closed to us.
 const closedFor = 3_000
+const eventsKept = 50
+// Between pages alone: the room neither knows nor forbids it, and anybody may say it.
+const loopCleared = 'loop_cleared'
 
 type Sent = { event: string; payload: Record<string, unknown>; at: number }
 
@@ -55,13 +63,19 @@ export class Lesson {
   people: Person[] = []
   take: Take | null = null
   link: Link = 'out'
+  /** How long before its effect the room tells a beat, in ms; null when that is not known. */
+  lookAhead: number | null = null
+  readonly pass: Pass
+  /** What happened to the clock, the latest. */
+  events: readonly ClockEvent[] = []
   /** In ms, what the sound takes to the ear; null when it is off. */
   latency: () => number | null = () => null
-  readonly client: SupabaseClient
+  readonly client: RealtimeClient
   readonly #watch: LessonWatcher
-  readonly #channel: RealtimeChannel
+  #channel: RealtimeChannel | null = null
   readonly #waiting = new Map<string, Sent>() // commands without an answer, by key
   #reporting: number | undefined
+  #opening: number | undefined
 
   constructor(wish: Wish, watch: LessonWatcher) {
     this.wish = wish
@@ -70,39 +84,43 @@ export class Lesson {
     this.clock = new ServerClock({
       send: (ping) => this.#push('clock_ping', ping),
       now: () => performance.now(), wall: () => Date.now(), timers: browserTimers, random: Math.random,
-      watch: ({ type }) => {
+      watch: (event) => {
+        this.events = [...this.events.slice(1 - eventsKept), event]
+        const { type } = event
         if (type === 'ready') this.report()
         this.#watch.clock()
       },
     })
-    this.client = createClient(wish.url, wish.key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-      accessToken: async () => wish.token || wish.key,
-      realtime: { heartbeatIntervalMs: heartbeatMs },
+    this.pass = new Pass(wish.token || wish.key, {
+      now: () => this.#unixTime(), timers: browserTimers,
+      ask: wish.renew ? (signal) => askAt(wish.renew, signal) : null,
+      watch: (pass, why) => this.#passed(pass, why),
     })
-    this.#channel = this.client.channel(`music_room:${wish.room}`, options(wish))
-    this.#listen()
+    // The rest of supabase-js is as large again three times, and a lesson needs none of it.
+    this.client = new RealtimeClient(`${wish.url.replace(/^http/, 'ws')}/realtime/v1`, {
+      params: { apikey: wish.key }, heartbeatIntervalMs: heartbeatMs,
+      accessToken: async () => this.pass.token,
+    })
   }
 
   /** Joins, and joins again whenever the connection was lost. */
   async enter(): Promise<void> {
     this.#turn('joining')
     // Else the first join would be the key's, and we a guest.
-    await this.client.realtime.setAuth()
+    await this.client.setAuth()
     if (this.link !== 'joining') return
-    this.#channel.subscribe((status, err) => {
-      if (status === 'SUBSCRIBED') this.#joined()
-      else if (this.link !== 'out') this.#away(status, err)
-    })
+    this.#open()
     this.#reporting = window.setInterval(() => this.report(), reportEvery)
   }
 
   async leave(): Promise<void> {
     window.clearInterval(this.#reporting)
+    window.clearTimeout(this.#opening)
     this.clock.stop()
+    this.pass.stop()
     this.#turn('out')
     await this.client.removeAllChannels()
-    await this.client.realtime.disconnect()
+    await this.client.disconnect()
   }
 
   /** Sends a command. What comes of it is told to the watcher. */
@@ -118,6 +136,11 @@ export class Lesson {
     if (this.link !== 'joined') return false
     this.#push(event, payload)
     return true
+  }
+
+  /** Tells the other pages that a loop is over, mine or everybody's. */
+  clearLoops(whose: 'mine' | 'all'): void {
+    this.say(loopCleared, { student_id: whose === 'mine' ? this.me.id : '' })
   }
 
   /** Tells the room how good this clock is. */
@@ -143,12 +166,24 @@ export class Lesson {
   #push(event: string, payload: Record<string, unknown>): void {
     // Not over HTTP, as the library would do when it is away.
     if (this.link !== 'joined') throw new Error('not joined')
-    void this.#channel.send({ type: 'broadcast', event, payload })
+    void this.#channel?.send({ type: 'broadcast', event, payload })
   }
 
-  #listen(): void {
+  /** Makes a channel of the room and joins it. */
+  #open(): void {
+    const channel = this.client.channel(`music_room:${this.wish.room}`, joinOptions(this.wish))
+    this.#channel = channel
+    this.#listen(channel)
+    channel.subscribe((status, err) => {
+      if (channel !== this.#channel || this.link === 'out') return
+      if (status === 'SUBSCRIBED') this.#joined()
+      else this.#away(status, err)
+    })
+  }
+
+  #listen(channel: RealtimeChannel): void {
     const on = (event: string, hear: (payload: unknown) => void): void => {
-      this.#channel.on('broadcast', { event }, ({ payload }) => hear(payload))
+      channel.on('broadcast', { event }, ({ payload }) => hear(payload))
     }
     on('clock_pong', (payload) => this.clock.pong(payload) && this.#watch.clock())
     on('room_state', (payload) => this.#welcome(payload))
@@ -160,6 +195,7 @@ export class Lesson {
       const note = readNote(payload)
       if (note) this.#watch.note(note)
     })
+    on(loopCleared, (payload) => this.#watch.loopCleared(text(fields(payload).student_id)))
     on('roster', (payload) => {
       this.people = readPeople(payload)
       const role = this.person(this.me.id)?.role ?? this.me.role
@@ -185,6 +221,7 @@ export class Lesson {
   }
 
   #joined(): void {
+    this.#opening = undefined
     this.#turn('joined')
     this.clock.burst()
     for (const [key, { event, payload, at }] of this.#waiting) {
@@ -195,8 +232,9 @@ export class Lesson {
 
   #away(status: string, err?: Error): void {
     // The library tries again after a refusal and after a loss, but not after this.
-    if (status === 'CLOSED') window.setTimeout(() => this.#watch.closed(), closedFor)
-    if (status === 'CHANNEL_ERROR' && this.client.realtime.isConnected() && err?.message) this.#turn('refused', err.message)
+    // What is known of the time stays, so the metronome goes on.
+    if (status === 'CLOSED') this.#opening = window.setTimeout(() => this.#open(), this.pass.state === 'over' ? closedFor * 10 : closedFor)
+    if (status === 'CHANNEL_ERROR' && this.client.isConnected() && err?.message) this.#turn('refused', err.message)
     else if (this.link === 'joined' || this.link === 'lost') this.#turn('lost')
     else void this.#explain()
   }
@@ -204,7 +242,25 @@ export class Lesson {
   /** Finds out why the first connection does not come about. */
   async #explain(): Promise<void> {
     const why = await whyRefused(this.wish.url, this.wish.key)
-    if ((this.link === 'joining' || this.link === 'refused') && !this.client.realtime.isConnected()) this.#turn('refused', why)
+    if ((this.link === 'joining' || this.link === 'refused') && !this.client.isConnected()) this.#turn('refused', why)
+  }
+
+  /** The server goes by its own clock when it says that a token has ended. */
+  #unixTime(): number {
+    const server = this.clock.now()
+    return Number.isFinite(server) ? server : Date.now()
+  }
+
+  #passed(pass: Pass, why: string): void {
+    if (pass.state === 'good') {
+      void this.client.setAuth()
+      // It may have been closed because of the old one.
+      if (this.#channel && this.#opening !== undefined && this.link === 'lost') {
+        window.clearTimeout(this.#opening)
+        this.#open()
+      }
+    }
+    this.#watch.pass(why)
   }
 
   #turn(link: Link, why = ''): void {
@@ -213,8 +269,9 @@ export class Lesson {
   }
 
   #welcome(payload: unknown): void {
-    const { me, state, people, take } = readWelcome(payload, this.me)
+    const { me, state, people, take, lookAhead } = readWelcome(payload, this.me)
     this.me = me
+    this.lookAhead = lookAhead
     this.people = people
     this.take = take
     this.#load(state)
@@ -262,30 +319,4 @@ export class Lesson {
     this.take = readTake(payload)
     this.#watch.take()
   }
-
-}
-
-// The server trusts the role of a join only where its settings say so, as when
-// you try it out; else it goes by the token.
-function options({ name, role, isPrivate }: Wish): RealtimeChannelOptions {
-  // Of a join's fields the library sends these alone.
-  const presence = { key: tabId(), enabled: true, name, role }
-  return { config: { private: isPrivate, broadcast: { self: false }, presence } }
-}
-
-/** The same as long as this tab lives, so that who comes back is the same. */
-function tabId(): string {
-  try {
-    const known = sessionStorage.getItem('tutti-student')
-    if (known) return known
-    const made = newKey()
-    sessionStorage.setItem('tutti-student', made)
-    return made
-  } catch {
-    return newKey()
-  }
-}
-
-function newKey(): string {
-  return [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join('')
 }

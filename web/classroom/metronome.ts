@@ -1,9 +1,10 @@
 // The lights of the metronome: which beat it is, by the room's timeline.
 
 import { find, make } from '../shared/dom'
+import type { Advice } from './advice'
 import { accentOf, barLength, type Mode, type Place, type Timeline } from '../music'
 import type { Lesson } from './lesson'
-import { grade, gradeWords, inNumbers } from './quality'
+import { grade, gradeWords, inNumbers, qualityOf } from './quality'
 
 const modeWords: Record<Mode, string> = { stopped: 'Stopped', counting: 'Counting in', playing: 'Playing' }
 
@@ -43,11 +44,17 @@ export class Metronome {
 
   /** Says how good this page's clock is. */
   showClock(lesson: Lesson): void {
-    const { rtt_p50, uncertainty } = lesson.clock.report()
-    const quality = { roundTrip: rtt_p50, uncertainty: lesson.clock.ready ? uncertainty : null, latency: lesson.latency() }
+    const quality = qualityOf(lesson)
     const how = grade(quality)
     find('own-clock').dataset.grade = how
     say('own-clock', how === 'unknown' ? 'Your clock is being set.' : `Your clock is ${gradeWords[how]}: ${inNumbers(quality)}.`)
+  }
+
+  /** Says what to do about a weak network or device; told again only when it is another thing. */
+  showAdvice(advice: Advice | null): void {
+    find('advice').hidden = advice === null
+    say('advice-what', advice?.what ?? '')
+    say('advice-do', advice?.todo ?? '')
   }
 
   #build({ meter }: Place): void {

@@ -1,10 +1,11 @@
-// Who is in the room, how good each clock is, who plays; and for those who lead,
-// mute, solo and roles. Elements stay as long as their people, so that the focus
-// does.
+// Who is in the room, how good each clock is, who plays what; and for those who lead,
+// mute, solo, parts and roles. Elements stay as long as their people, so that the
+// focus does.
 
 import { find, make } from '../shared/dom'
 import { noteName } from './keys'
 import type { Lesson } from './lesson'
+import { colourNames, longestName, partsOf, writePart } from './parts'
 import { leads, plays, roles, type Person } from './protocol'
 import { grade, gradeWords, inNumbers } from './quality'
 
@@ -26,6 +27,7 @@ export class People {
       item.remove()
       this.#rows.delete(id)
     }
+    find('parts').replaceChildren(...partsOf(people).map(({ name }) => make('option', { value: name })))
     for (const person of people) {
       const row = this.#rows.get(person.id) ?? this.#add(person)
       row.update(person)
@@ -41,12 +43,13 @@ export class People {
   #add(person: Person): Row {
     const name = make('strong')
     const role = make('span', { class: 'badge', 'data-testid': 'person-role' })
+    const part = make('span', { class: 'badge part', 'data-testid': 'person-part' })
     const heard = make('span', { class: 'badge heard-state', 'data-testid': 'person-heard' })
     const quality = make('p', { class: 'quality', 'data-testid': 'person-quality' })
     const played = make('span', { class: 'plays', 'data-testid': 'person-plays' })
     const tools = this.#tools(person.id)
     const item = make('li', { 'data-testid': 'person', 'data-id': person.id },
-      make('div', { class: 'person' }, name, role, heard, played), quality, tools.element)
+      make('div', { class: 'person' }, name, role, part, heard, played), quality, tools.element)
     this.#list.append(item)
     const row: Row = {
       item,
@@ -55,6 +58,9 @@ export class People {
         item.dataset.name = now.name
         name.textContent = now.id === me?.id ? `${now.name} (you)` : now.name
         role.textContent = now.role
+        part.textContent = now.part?.name ?? ''
+        part.hidden = now.part === null
+        part.dataset.colour = String(now.part?.colour ?? 0)
         heard.textContent = now.muted ? 'muted' : now.solo ? 'solo' : ''
         heard.hidden = heard.textContent === ''
         const how = grade(now.quality)
@@ -83,7 +89,10 @@ export class People {
     const solo = toggle('Solo', 'person-solo', 'solo', 'unsolo')
     const role = make('select', { 'data-testid': 'person-give' }, ...roles.map((known) => make('option', { value: known }, known)))
     role.addEventListener('change', () => send('set_role', { role: role.value }))
-    const element = make('div', { class: 'buttons tools' }, mute, solo, role)
+    const roleLabel = make('label', {}, 'Role', role)
+    const part = this.#part(send)
+    const more = make('details', { 'data-testid': 'person-manage' }, make('summary', {}, 'Part and role'), part.element, roleLabel)
+    const element = make('div', { class: 'buttons tools' }, mute, solo, more)
     return {
       element,
       update: (person) => {
@@ -94,9 +103,40 @@ export class People {
         mute.hidden = solo.hidden = !plays(person.role) || person.id === me?.id
         mute.setAttribute('aria-label', `Mute ${person.name}`)
         solo.setAttribute('aria-label', `Let ${person.name} play alone`)
-        role.hidden = me?.role !== 'teacher'
+        more.firstElementChild!.setAttribute('aria-label', `Part and role of ${person.name}`)
+        part.update(person)
+        roleLabel.hidden = me?.role !== 'teacher'
         role.setAttribute('aria-label', `Role of ${person.name}`)
         if (document.activeElement !== role) role.value = person.role
+      },
+    }
+  }
+
+  /** The form that gives a part. */
+  #part(send: (command: string, more: Record<string, unknown>) => void): { element: HTMLElement; update(person: Person): void } {
+    const name = make('input', { list: 'parts', maxlength: String(longestName), autocomplete: 'off', placeholder: 'such as Violin 1', 'data-testid': 'person-part-name' })
+    const colour = make('select', { 'data-testid': 'person-part-colour' }, ...colourNames.map((known, i) => make('option', { value: String(i) }, known)))
+    const element = make('form', { class: 'row' },
+      make('label', {}, 'Part', name), make('label', {}, 'Colour', colour),
+      make('div', { class: 'buttons' }, make('button', { class: 'small', 'data-testid': 'person-part-set' }, 'Give')))
+    // Who takes a part that others have means its colour.
+    name.addEventListener('input', () => {
+      const known = partsOf(this.#lesson()?.people ?? []).find((part) => part.name === name.value.trim())
+      if (known) colour.value = String(known.colour)
+    })
+    element.addEventListener('submit', (submit) => {
+      submit.preventDefault()
+      send('set_part', { part: writePart({ name: name.value, colour: Number(colour.value) }) })
+    })
+    return {
+      element,
+      update: (person) => {
+        name.setAttribute('aria-label', `Part of ${person.name}`)
+        colour.setAttribute('aria-label', `Colour of ${person.name}’s part`)
+        // What somebody types now is not overwritten.
+        if (element.contains(document.activeElement)) return
+        name.value = person.part?.name ?? ''
+        if (person.part) colour.value = String(person.part.colour)
       },
     }
   }

@@ -38,13 +38,13 @@ describe('what the room says', () => {
 
   test('names those who are there, with a name or without', () => {
     const members = [
-      { student_id: 'ann', name: 'Ann', role: 'teacher', quality: { rtt: 20, uncertainty: 2, latency: null } },
+      { student_id: 'ann', name: 'Ann', role: 'teacher', part: '🟩 Violin 1', quality: { rtt: 20, uncertainty: 2, latency: null } },
       { student_id: 'ben', role: 'student' }, { student_id: 'eve', role: 'ghost' },
     ]
     const quality = { roundTrip: null, uncertainty: null, latency: null }
     expect(readPeople({ members, muted: ['ben'], solo: ['ann'] })).toEqual([
-      { id: 'ann', name: 'Ann', role: 'teacher', muted: false, solo: true, quality: { roundTrip: 20, uncertainty: 2, latency: null } },
-      { id: 'ben', name: 'ben', role: 'student', muted: true, solo: false, quality },
+      { id: 'ann', name: 'Ann', role: 'teacher', part: { name: 'Violin 1', colour: 2 }, muted: false, solo: true, quality: { roundTrip: 20, uncertainty: 2, latency: null } },
+      { id: 'ben', name: 'ben', role: 'student', part: null, muted: true, solo: false, quality },
     ])
   })
 })

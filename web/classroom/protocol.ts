@@ -2,13 +2,14 @@
 // server can be newer than this page: what is unknown is left out, and what makes no
 // sense is as if it had not been said.
 
+import type { Part } from './parts'
 import type { Quality } from './quality'
 
 export const roles = ['listener', 'student', 'assistant', 'teacher'] as const
 export type Role = (typeof roles)[number]
 
 /** Somebody in the room. */
-export type Person = { id: string; name: string; role: Role; muted: boolean; solo: boolean; quality: Quality }
+export type Person = { id: string; name: string; role: Role; part: Part | null; muted: boolean; solo: boolean; quality: Quality }
 
 /** A key of a student that went down, or up when velocity is 0. at is server ms. */
 export type Note = { who: string; midi: number; velocity: number; at: number; beat: number }

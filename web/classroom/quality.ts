@@ -4,6 +4,14 @@
 /** What is known of somebody's clock, in ms; null for what is not. */
 export type Quality = { roundTrip: number | null; uncertainty: number | null; latency: number | null }
 
+type Clocked = { clock: { ready: boolean; report(): { rtt_p50: number | null; uncertainty: number | null } }; latency(): number | null }
+
+/** What a lesson knows of its own clock. */
+export function qualityOf({ clock, latency }: Clocked): Quality {
+  const { rtt_p50, uncertainty } = clock.report()
+  return { roundTrip: rtt_p50, uncertainty: clock.ready ? uncertainty : null, latency: latency() }
+}
+
 export type Grade = 'unknown' | 'good' | 'fair' | 'poor'
 
 const goodBelow = 5

@@ -2,7 +2,7 @@
 // live. They are rows of the tenant's database, under its policies; without one
 // there are none, and the rest of the lesson goes on.
 
-import { decodeToken } from '../console/jwt'
+import { decodeToken } from '../shared/jwt'
 import { find, make } from '../shared/dom'
 import type { Lesson } from './lesson'
 import { readReflection, type Reflection } from './protocol'
@@ -53,6 +53,8 @@ export class Reflections {
       .subscribe((status) => {
         // Whatever was written while nobody listened is asked for.
         if (status === 'SUBSCRIBED') void this.#load(lesson)
+        // The server has closed it, as when a token ended: with the next state it is opened again.
+        if (status === 'CLOSED' && this.#following === lesson) this.#following = null
       })
   }
 
@@ -83,17 +85,17 @@ export class Reflections {
 }
 
 /** Whether the token says who somebody is: guests write nothing that is kept. */
-function names({ wish }: Lesson): boolean {
-  const decoded = decodeToken(wish.token || wish.key)
+function names({ pass }: Lesson): boolean {
+  const decoded = decodeToken(pass.token)
   return decoded.ok && typeof decoded.claims.sub === 'string' && decoded.claims.sub !== ''
 }
 
 /** Asks the music extension; returns its answer, or in words why there is none. */
-async function ask({ wish }: Lesson, method: 'GET' | 'POST', body?: object): Promise<object | string> {
+async function ask({ wish, pass }: Lesson, method: 'GET' | 'POST', body?: object): Promise<object | string> {
   try {
     const answer = await fetch(`${wish.url}/api/extensions/music/rooms/${encodeURIComponent(wish.room)}/reflections`, {
       method, signal: AbortSignal.timeout(10_000),
-      headers: { apikey: wish.key, Authorization: `Bearer ${wish.token || wish.key}`, 'Content-Type': 'application/json' },
+      headers: { apikey: wish.key, Authorization: `Bearer ${pass.token}`, 'Content-Type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     })
     const said: unknown = await answer.json().catch(() => null)

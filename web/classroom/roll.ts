@@ -4,11 +4,13 @@
 import { find, make } from '../shared/dom'
 import { barLength, type Timeline } from '../music'
 import { Notes } from './notes'
+import type { Part } from './parts'
 
 const bars = 2
 const drawEvery = 80 // ms, while a note is held
-const colours = ['#2a6a9d', '#a35a12', '#1f7a4d', '#8a3f8f', '#b03a2e', '#5a6b00', '#00717a', '#6a5acd']
-const coloursInTheDark = ['#7db8e6', '#e5a765', '#6fce9d', '#d794dc', '#f0938a', '#c3d160', '#6fd3da', '#aea6f5']
+// The first are those of parts, in their order; styles.css has them too.
+const colours = ['#2a6a9d', '#a35a12', '#1f7a4d', '#8a3f8f', '#b03a2e', '#5a6b00', '#7a4a2e', '#00717a', '#6a5acd']
+const coloursInTheDark = ['#7db8e6', '#e5a765', '#6fce9d', '#d794dc', '#f0938a', '#c3d160', '#d0a283', '#6fd3da', '#aea6f5']
 
 type Theme = { line: string; beat: string; colours: string[] }
 
@@ -18,7 +20,7 @@ const dark = window.matchMedia('(prefers-color-scheme: dark)')
 export class Roll {
   readonly notes = new Notes()
   readonly #canvas = find<HTMLCanvasElement>('roll')
-  readonly #players: string[] = [] // in the order of their colours
+  readonly #players = new Map<string, { own: number; colour: number; item: HTMLElement }>()
   #page = { begin: 0, end: 0 } // beats
   readonly #head = find('head')
   #rev = -1 // of the timeline that the page is of
@@ -34,17 +36,26 @@ export class Roll {
     window.addEventListener('resize', () => this.touch())
   }
 
-  /** Gives somebody a colour and a place in the legend. */
-  introduce(who: string, name: string): void {
-    if (this.#players.includes(who)) return
-    this.#players.push(who)
-    const colour = (this.#players.length - 1) % colours.length
-    find('legend').append(make('li', { 'data-colour': String(colour), 'data-testid': 'player' }, name))
+  /** Gives somebody a place in the legend, and his part's colour or else one of his own. */
+  introduce(who: string, name: string, part: Part | null): void {
+    let player = this.#players.get(who)
+    if (!player) {
+      const own = this.#players.size % colours.length
+      player = { own, colour: own, item: make('li', { 'data-testid': 'player' }) }
+      this.#players.set(who, player)
+      find('legend').append(player.item)
+    }
+    const colour = part?.colour ?? player.own
+    if (colour !== player.colour) this.touch()
+    player.colour = colour
+    player.item.dataset.colour = String(colour)
+    const words = part ? `${name}, ${part.name}` : name
+    if (player.item.textContent !== words) player.item.textContent = words
   }
 
   clear(): void {
     this.notes.clear()
-    this.#players.length = 0
+    this.#players.clear()
     find('legend').replaceChildren()
   }
 
@@ -111,7 +122,7 @@ export class Roll {
       const left = across(Math.max(begin, this.#page.begin))
       const right = across(Math.min(end ?? position, this.#page.end))
       draw.globalAlpha = 0.45 + (0.55 * velocity) / 127
-      draw.fillStyle = this.#theme.colours[Math.max(0, this.#players.indexOf(who)) % colours.length]!
+      draw.fillStyle = this.#theme.colours[this.#players.get(who)?.colour ?? 0]!
       draw.beginPath()
       draw.roundRect(left, height - (midi - low + 1) * row + 1, Math.max(4, right - left), Math.max(3, row - 2), 2)
       draw.fill()

@@ -1,11 +1,15 @@
 // What the room says of all that is in it. Pure, as protocol.ts.
 
-import { fields, list, readGrading, readQuality, readRole, readScore, text, type Person, type Score, type Take } from './protocol'
+import { readPart } from './parts'
+import { fields, list, number, readGrading, readQuality, readRole, readScore, text, type Person, type Score, type Take } from './protocol'
 
 type Me = { id: string; role: Person['role'] }
 
+/** lookAhead is in ms, null when the server does not say. */
+export type Welcome = { me: Me; state: unknown; people: Person[]; take: Take | null; lookAhead: number | null }
+
 /** Reads the whole state. */
-export function readWelcome(payload: unknown, me: Me): { me: Me; state: unknown; people: Person[]; take: Take | null } {
+export function readWelcome(payload: unknown, me: Me): Welcome {
   const all = fields(payload)
   const you = fields(all.you)
   return {
@@ -13,6 +17,7 @@ export function readWelcome(payload: unknown, me: Me): { me: Me; state: unknown;
     state: all.state,
     people: readPeople(payload),
     take: all.take ? readTake(all.take) : null,
+    lookAhead: number(all.look_ahead_ms),
   }
 }
 
@@ -25,7 +30,7 @@ export function readPeople(payload: unknown): Person[] {
     const role = readRole(member.role)
     if (id === '' || role === null) return []
     return [{
-      id, role, name: text(member.name) || id, quality: readQuality(member.quality),
+      id, role, name: text(member.name) || id, part: readPart(text(member.part)), quality: readQuality(member.quality),
       muted: list(muted).includes(id), solo: list(solo).includes(id),
     }]
   })

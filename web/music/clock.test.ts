@@ -184,7 +184,7 @@ describe('a small error', () => {
     const { world, server, client } = alone({ ...still(5), settings: { slewPpm: 1000 } })
     world.run(9000)
     // 40 ms are more than the round trip, so the samples go, but not the time.
-    server.turnOver(40, 'e1')
+    server.turnOver(40)
     client.clock.burst()
     world.run(10_000)
     expect(client.told('restart')).toEqual([{ type: 'restart', why: 'doubt' }])
@@ -195,7 +195,7 @@ describe('a small error', () => {
     expect(client.told('jump')).toEqual([])
     world.run(60_000)
     expect(Math.abs(client.error())).toBeLessThan(0.1)
-    server.turnOver(-200, 'e1')
+    server.turnOver(-200)
     client.clock.burst()
     world.run(62_000)
     expect(client.told('jump')).toEqual([{ type: 'jump', by: expect.closeTo(-200, -1), why: 'doubt' }])
@@ -273,7 +273,7 @@ describe('another server that goes on with the time', () => {
     world.run(15_000)
     client.clock.burst()
     world.run(15_100) // some pings are under way
-    server.turnOver(7e6 + wrong, 'e2')
+    server.turnOver(7e6 + wrong)
     client.clock.shift(7e6, error, 'e2')
     return { world, client }
   }
@@ -301,29 +301,94 @@ describe('another server that goes on with the time', () => {
   })
 })
 
+describe('a clock of another node', () => {
+  test('is measured anew while the time that was shown goes on, and is approached without a jump', () => {
+    const { world, server, client } = alone(still(30))
+    world.run(15_000)
+    server.turnOver(-4, 'n2')
+    client.clock.burst() // the page has come back to another node
+    let [before, at] = [client.clock.now(), world.now]
+    while (world.now < 40_000) {
+      world.run(world.now + 50)
+      expect(client.clock.ready, `at ${world.now}`).toBe(true)
+      const rate = (client.clock.now() - before) / (world.now - at)
+      expect(Math.abs(rate - 1), `at ${world.now}`).toBeLessThan(0.0021)
+      ;[before, at] = [client.clock.now(), world.now]
+    }
+    expect(client.events.map(({ type }) => type)).toEqual(['ready', 'restart', 'ready'])
+    expect(client.told('restart')).toEqual([{ type: 'restart', why: 'node' }])
+    expect(client.clock.node).toBe('n2')
+    expect(Math.abs(client.error())).toBeLessThan(0.01)
+  })
+
+  test('says nothing of how wrong the time is until it has answered often enough', () => {
+    const { world, server, client } = alone(still(30))
+    world.run(15_000)
+    server.turnOver(0.5, 'n2')
+    client.clock.burst()
+    world.run(15_070) // one answer
+    expect(client.clock.uncertainty()).toBeGreaterThan(29)
+    expect(client.told('ready')).toHaveLength(1)
+    world.run(17_000)
+    expect(client.told('ready')).toHaveLength(2)
+    expect(client.clock.uncertainty()).toBeLessThan(31)
+  })
+
+  test('that shows quite another time makes the shown one jump, which is told', () => {
+    const { world, server, client } = alone(still(30))
+    world.run(15_000)
+    server.turnOver(-300, 'n2')
+    world.run(30_000)
+    expect(client.told('jump')).toEqual([{ type: 'jump', by: expect.closeTo(-300, 0), why: 'node' }])
+    expect(Math.abs(client.error())).toBeLessThan(0.01)
+  })
+
+  test('does not undo what another epoch began, and need not have the epoch’s name', () => {
+    const { world, server, client } = alone(still(30))
+    world.run(15_000)
+    client.clock.sawEpoch('room 1')
+    server.turnOver(-20, 'n2')
+    client.clock.sawEpoch('room 2')
+    expect(client.clock.ready).toBe(false)
+    world.run(30_000)
+    expect(client.told('jump')).toEqual([{ type: 'jump', by: expect.closeTo(-20, 0), why: 'epoch' }])
+    expect([client.clock.epoch, client.clock.node]).toEqual(['room 2', 'n2'])
+  })
+
+  test('whose room goes on elsewhere meanwhile stays heard', () => {
+    const { world, server, client } = alone(still(30))
+    world.run(15_000)
+    server.turnOver(0.4, 'n2')
+    client.clock.burst()
+    world.run(15_030)
+    client.clock.shift(0, 0.5)
+    world.run(30_000)
+    expect(client.told('restart')).toEqual([{ type: 'restart', why: 'node' }])
+    expect(client.told('jump')).toEqual([])
+    expect(Math.abs(client.error())).toBeLessThan(0.01)
+  })
+})
+
 describe('a new epoch of the server', () => {
-  for (const [name, hear] of Object.entries({
-    'that an answer names': () => undefined,
-    'that the state names first': (client: Client) => client.clock.sawEpoch('e2'),
-  })) {
-    test(`${name} makes the clock jump, and answers of the old one are ignored`, () => {
-      const { world, server, client } = alone(still(30))
-      world.run(15_000)
-      client.clock.burst()
-      world.run(15_050)
-      server.turnOver(-20, 'e2')
-      hear(client)
-      world.run(30_000)
-      expect(client.told('restart')).toEqual([{ type: 'restart', why: 'epoch' }])
-      expect(client.told('jump')).toEqual([{ type: 'jump', by: expect.closeTo(-20, 0), why: 'epoch' }])
-      expect(client.clock.epoch).toBe('e2')
-      expect(Math.abs(client.error())).toBeLessThan(0.01)
-    })
-  }
+  test('makes the clock silent, then jump, and answers of the old one are ignored', () => {
+    const { world, server, client } = alone(still(30))
+    client.clock.sawEpoch('e1')
+    world.run(15_000)
+    client.clock.burst()
+    world.run(15_050)
+    server.turnOver(-20)
+    client.clock.sawEpoch('e2')
+    expect(client.clock.ready).toBe(false)
+    world.run(30_000)
+    expect(client.told('restart')).toEqual([{ type: 'restart', why: 'epoch' }])
+    expect(client.told('jump')).toEqual([{ type: 'jump', by: expect.closeTo(-20, 0), why: 'epoch' }])
+    expect(client.clock.epoch).toBe('e2')
+    expect(Math.abs(client.error())).toBeLessThan(0.01)
+  })
 
   test('of a server that names none is noticed by the contradiction', () => {
     const { world, server, client } = alone(still(30))
-    server.epoch = undefined
+    server.node = undefined
     world.run(20_000)
     server.turnOver(5_000, undefined)
     world.run(40_000)

@@ -1,6 +1,5 @@
-// The server's clock, as this client knows it: an estimate that only runs
-// forwards, and a bound on how wrong it is. Needs no library and no browser:
-// time, timers and the way to the server are handed in.
+// The server's clock, as this client knows it: an estimate that only runs forwards,
+// and a bound on its error. Time, timers and the way to the server are handed in.
 
 import { carry, drift, gate, median, narrow, point, quantile, roundTrip } from './estimate'
 import type { Bounds, Drift, Limits, Point, Sample } from './estimate'
@@ -9,7 +8,10 @@ import { Slew } from './slew'
 /** What is sent to the server, which answers this sender alone. */
 export type Ping = { id: number; c0: number }
 
-/** The answer: the ping, when the server received it and when it answered, in ms of its clock. */
+/**
+ * The answer: the ping, when the server received it and when it answered, in ms of
+ * its clock. epoch names that clock: another one is another node's, or was set.
+ */
 export type Pong = { id: number; c0: number; s1: number; s2: number; epoch?: string | number }
 
 /** The timers that the clock and the scheduler need; `browserTimers` are the page's. */
@@ -22,10 +24,11 @@ export const browserTimers: Timers = {
 
 /**
  * Why the samples so far say nothing any more. sleep: the local clock stood
- * still or was set. epoch: the server counts from another start. doubt: two
- * answers cannot both be true. asked: restart was called.
+ * still or was set. epoch: the server counts from another start. node: another
+ * clock of the server's answers, which should show the same. doubt: two answers
+ * cannot both be true. asked: restart was called.
  */
-export type Restart = 'sleep' | 'epoch' | 'doubt' | 'asked'
+export type Restart = 'sleep' | 'epoch' | 'node' | 'doubt' | 'asked'
 
 /** What the owner of a clock should know of. by is in ms, positive when the shown time leapt forwards. */
 export type ClockEvent =
@@ -75,7 +78,7 @@ export type ClockNeeds = {
   settings?: Partial<ClockSettings>
 }
 
-/** What the server wants to hear of a client's clock: ms, ppm, counts. Round trips are null before the first answer. */
+/** What the server wants to hear of this clock: ms, ppm, counts. Round trips are null before the first answer. */
 export type ClockReport = {
   rtt_min: number | null; rtt_p50: number | null; rtt_p95: number | null; offset_sd: number; drift_ppm: number
   uncertainty: number | null; n: number; lost: number; ignored: number
@@ -87,10 +90,15 @@ const tripsKept = 100
 
 export class ServerClock {
   readonly settings: ClockSettings
-  /** Whether the shown time may be trusted to within uncertainty. */
+  /**
+   * Whether the shown time may be trusted to within uncertainty. It stays true when
+   * another node answers: then the time that was shown goes on while that is unknown.
+   */
   ready = false
-  /** The server's epoch, when its answers name one. */
+  /** The epoch of the time that is counted, as the server's state names it. */
   epoch: string | number | undefined
+  /** The clock that answers, when answers name it. It may have another name than the epoch. */
+  node: string | number | undefined
   readonly #needs: ClockNeeds
   readonly #slew: Slew
   #timer: unknown = null
@@ -121,7 +129,7 @@ export class ServerClock {
     if (this.#timer === null) this.burst()
   }
 
-  /** Asks no more. What is known stays and grows uncertain. */
+  /** Asks no more. What is known stays, and grows uncertain. */
   stop(): void {
     this.#needs.timers.clear(this.#timer)
     this.#timer = null
@@ -138,8 +146,10 @@ export class ServerClock {
 
   /** Forgets all samples and asks anew: the server may be another one. The shown time goes on until answers come. */
   restart(why: Restart = 'asked'): void {
-    this.ready = false
-    this.#why = why
+    // Nodes count in one time and differ by little: no reason to be silent.
+    if (why !== 'node') this.ready = false
+    // What makes the time jump is not forgotten when the node changes meanwhile.
+    if (why !== 'node' || this.ready) this.#why = why
     this.#asked.clear()
     this.#bounds = this.#likely = this.#best = null
     this.#points = []
@@ -163,16 +173,16 @@ export class ServerClock {
   }
 
   /**
-   * Another server goes on with the time, whose clock shows so many ms more,
-   * give or take error, in an epoch that may be new. What was measured stays
-   * true with that; an error that is not known makes it worthless.
+   * Another server goes on with the time, whose clock shows so many ms more, give or
+   * take error, in an epoch that may be new. What was measured stays true with that.
    */
   shift(by: number, error: number | null, epoch = this.epoch): void {
     this.epoch = epoch
     this.#asked.clear()
     this.#slew.shift(by)
     this.#shown += by
-    if (error === null || this.#bounds === null || this.#likely === null) return this.restart('epoch')
+    if (error === null) return this.restart('epoch')
+    if (this.#bounds === null || this.#likely === null) return // nothing was measured yet that could be wrong now
     const moved = ({ at, low, high }: Bounds) => ({ at, low: low + by - error, high: high + by + error })
     this.#bounds = moved(this.#bounds)
     this.#likely = moved(this.#likely)
@@ -192,7 +202,7 @@ export class ServerClock {
     return this.#slew.server(local)
   }
 
-  /** The local time at which the server's clock shows this. */
+  /** The local time of a server's. */
   local(server: number): number {
     return this.#slew.local(server)
   }
@@ -242,10 +252,17 @@ export class ServerClock {
     const late = c1 - c0 > this.settings.timeout
     if (late) this.#counts.lost++
     if (late || roundTrip(sample) < -2 * this.settings.resolution) return this.#ignore()
-    // What was known of another epoch goes; this answer is the first of the new one.
-    this.sawEpoch(pong.epoch)
+    // What another clock said goes; this answer is the first of the new one.
+    this.#sawNode(pong.epoch)
     this.#take(sample)
     return true
+  }
+
+  #sawNode(node: string | number | undefined): void {
+    if (node === undefined || node === this.node) return
+    const first = this.node === undefined
+    this.node = node
+    if (!first) this.restart('node')
   }
 
   #ignore(): boolean {
@@ -264,9 +281,10 @@ export class ServerClock {
     this.#counts.n++
     this.#answers++
     // After a restart the old time goes on until there are enough answers.
-    if (!this.ready && this.#answers < this.settings.enough) return
+    const beginning = !this.ready || this.#why !== null
+    if (beginning && this.#answers < this.settings.enough) return
     this.#follow()
-    if (!this.ready) this.#begin()
+    if (beginning) this.#begin()
   }
 
   /** Narrows both bounds; false when the answer contradicts what was certain. */
@@ -333,7 +351,7 @@ export class ServerClock {
 
   /** How long until the next series. Soon while too few answers came to begin. */
   #pause(): number {
-    if (!this.ready) return 1_000
+    if (!this.ready || this.#why !== null) return 1_000
     return this.settings.every * (0.8 + 0.4 * this.#needs.random())
   }
 

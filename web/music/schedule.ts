@@ -220,7 +220,15 @@ export class Scheduler<C extends Click = Click, A extends AudioClock = AudioCloc
     const when = this.#map!.when(this.#needs.time.local(click.at))
     if (this.#sounded.some((before) => before.beat === click.beat && Math.abs(before.when - when) < once)) return
     const planned = this.#planned.find((p) => p.click.beat === click.beat)
-    if (planned) return this.#move(planned, click, when, audio)
+    if (planned) this.#move(planned, click, when, audio)
+    else this.#hand(click, when, audio)
+  }
+
+  /**
+   * Hands a click over; at once when it is a little late, and not at all when it is
+   * more: else all that a pause of the sound held up would be heard together.
+   */
+  #hand(click: C, when: number, audio: A): void {
     const late = (audio.currentTime - when) * 1000
     if (late <= 0) return this.#plan(click, when, audio)
     this.tally.late++
@@ -240,7 +248,7 @@ export class Scheduler<C extends Click = Click, A extends AudioClock = AudioCloc
     this.#planned = this.#planned.filter((p) => p !== planned)
     planned.voice.cancel()
     this.tally.moved++
-    this.#plan(click, Math.max(when, audio.currentTime), audio)
+    this.#hand(click, when, audio)
   }
 
   #cancel(wrong: (planned: Planned<C>) => boolean): void {

@@ -19,7 +19,7 @@ export type Device = {
 export class Loudspeaker implements AudioClock {
   state = 'suspended'
   /** Every sound that was heard or will be: which beat, and at which local time it leaves the loudspeaker. */
-  readonly heard: { beat: number; local: number }[] = []
+  readonly heard: { beat: number; when: number; local: number }[] = []
   readonly getOutputTimestamp?: () => { contextTime: number; performanceTime: number }
   readonly baseLatency = 0.005
   readonly outputLatency: number
@@ -56,9 +56,17 @@ export class Loudspeaker implements AudioClock {
   }
 
   /** Starts a sound, at once if its time is over. */
+  /** Stands still for so many ms without a word, as when its machine has too much to do. What was handed over sounds later. */
+  stall(ms: number): void {
+    const { currentTime } = this
+    this.#ran = this.#exact()
+    this.#since = this.#machine.now() + ms
+    for (const note of this.heard) if (note.when > currentTime) note.local += ms
+  }
+
   play(beat: number, when: number): Voice {
     const from = Math.max(when, this.currentTime)
-    const note = { beat, local: this.#since + ((from - this.#ran) * 1000) / this.#rate() + this.#device.latency }
+    const note = { beat, when: from, local: this.#since + ((from - this.#ran) * 1000) / this.#rate() + this.#device.latency }
     this.heard.push(note)
     return {
       cancel: () => {
@@ -73,7 +81,7 @@ export class Loudspeaker implements AudioClock {
   }
 
   #exact(): number {
-    return this.state === 'running' ? this.#ran + ((this.#machine.now() - this.#since) / 1000) * this.#rate() : this.#ran
+    return this.state === 'running' ? this.#ran + (Math.max(0, this.#machine.now() - this.#since) / 1000) * this.#rate() : this.#ran
   }
 
   #timestamp(kind: 'true' | 'bouncing' | 'zero' | 'wrong'): { contextTime: number; performanceTime: number } {

@@ -4,7 +4,7 @@ import { ServerClock, type ClockEvent, type ClockSettings, type Ping, type Pong 
 import { dice, Link, Machine, type Path, type World } from './testworld'
 
 export class Server {
-  epoch: string | undefined = 'e1'
+  node: string | undefined = 'n1'
   readonly #world: World
   #start = 5e8
 
@@ -14,17 +14,17 @@ export class Server {
 
   now = (): number => this.#start + this.#world.now
 
-  /** Counts from another start, as after the loss of the node that kept the time. */
-  turnOver(by: number, epoch: string | undefined): void {
+  /** Shows so many ms more from now on, as another node's clock, or one that was set. */
+  turnOver(by: number, node = this.node): void {
     this.#start += by
-    this.epoch = epoch
+    this.node = node
   }
 
   answer({ id, c0 }: Ping, took: number): Pong {
     // Servers tell whole microseconds.
     const s1 = Math.floor(this.now() * 1e3) / 1e3
     const pong = { id, c0, s1, s2: s1 + took }
-    return this.epoch === undefined ? pong : { ...pong, epoch: this.epoch }
+    return this.node === undefined ? pong : { ...pong, epoch: this.node }
   }
 }
 
