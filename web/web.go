@@ -1,5 +1,6 @@
 // Package web holds the pages that people open in a browser, as npm built them:
-// the console for developers, the status of the nodes and the music classroom.
+// the console for developers, the status of the nodes, the music classroom and the
+// console of whoever runs the server.
 // internal/api serves them. It owns one read-only file tree inside the binary,
 // no goroutine and no state.
 package web
@@ -15,9 +16,9 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// Files returns the built pages with index.html, status.html and classroom.html at
-// the root and everything that they load below assets/, whose file names change with their
-// content.
+// Files returns the built pages with index.html, status.html, classroom.html and
+// admin.html at the root and everything that they load below assets/, whose file
+// names change with their content.
 func Files() fs.FS {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {

@@ -20,7 +20,7 @@ func TestBuiltPageLoadsOnlyWhatIsEmbedded(t *testing.T) {
 	if !web.Built() {
 		t.Skip("the pages are not built; run make web")
 	}
-	for _, name := range []string{"index.html", "status.html", "classroom.html"} {
+	for _, name := range []string{"index.html", "status.html", "classroom.html", "admin.html"} {
 		page, err := fs.ReadFile(web.Files(), name)
 		if err != nil {
 			t.Fatal(err)

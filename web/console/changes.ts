@@ -3,7 +3,7 @@
 import { latencyInWords, type Cell, type Change, type Notice, type Standing } from './change'
 import { clock, copyable, find, make } from '../shared/dom'
 import { explain } from './explain'
-import { Feed } from './feed'
+import { Feed } from '../shared/feed'
 import { pretty } from './frames'
 import { bindingInWords } from './options'
 import type { Room } from './room'

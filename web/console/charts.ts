@@ -1,15 +1,12 @@
 // Small charts: how long heartbeats travel, how many messages pass, and the same
 // for changes of the database.
 
-import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
+import type uPlot from 'uplot'
+import { chart } from '../shared/chart'
 import { find } from '../shared/dom'
 
 const seconds = 60
 const roundTrips = 60
-const height = 130
-
-type Series = { label: string; color: string } // color is the name of a CSS variable
 
 export class Charts {
   #trips: [number[], number[]] = [[], []]
@@ -44,9 +41,6 @@ export class Charts {
     }
     this.#draw()
     setInterval(() => this.#tick(), 1000)
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-      for (const plot of [this.#trip, this.#rate, this.#change, this.#latency]) plot.redraw()
-    })
   }
 
   /** Counts a change; latency is in milliseconds, null when nobody knows. */
@@ -109,65 +103,4 @@ function push(columns: (number | null)[][], ...values: (number | null)[]): void 
     column.push(values[i] ?? null)
     if (column.length > seconds) column.shift()
   })
-}
-
-// Colours are asked for at each drawing, so that they follow the colour scheme.
-function color(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-}
-
-// Points show lone values, which a line between neighbours would not.
-function chart(place: HTMLElement, series: Series[], points: boolean): uPlot {
-  const axis: uPlot.Axis = {
-    stroke: () => color('--soft'),
-    grid: { stroke: () => color('--line'), width: 1 },
-    ticks: { show: false },
-    font: '11px system-ui, sans-serif',
-  }
-  const plot = new uPlot(
-    {
-      width: Math.max(place.clientWidth, 200),
-      height,
-      legend: { show: false },
-      cursor: { show: false },
-      padding: [8, 24, 0, 0],
-      scales: {
-        x: { range: (drawn) => span(drawn.data[0]) },
-        y: { range: (_, __, max) => [0, Math.max(max * 1.15, 1)] },
-      },
-      axes: [
-        { ...axis, size: 24, space: 70, values: (_, marks) => marks.map(timeOfDay) },
-        { ...axis, size: 38, space: 28 },
-      ],
-      series: [
-        {},
-        ...series.map(
-          ({ label, color: name }): uPlot.Series => ({
-            label,
-            stroke: () => color(name),
-            width: 2,
-            points: { show: points, size: 5, fill: () => color(name) },
-          }),
-        ),
-      ],
-    },
-    [[], ...series.map(() => [])] as unknown as uPlot.AlignedData,
-    place,
-  )
-  new ResizeObserver(() => {
-    if (place.clientWidth > 0) plot.setSize({ width: place.clientWidth, height })
-  }).observe(place)
-  return plot
-}
-
-// At least half a minute, for a lone point has no width of its own.
-function span(times: ArrayLike<number>): [number, number] {
-  const last = times[times.length - 1] ?? Date.now() / 1000
-  return [Math.min(times[0] ?? last, last - 30), last]
-}
-
-function timeOfDay(at: number): string {
-  const d = new Date(at * 1000)
-  const two = (n: number) => String(n).padStart(2, '0')
-  return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`
 }

@@ -2,7 +2,7 @@
 
 import { exampleUser } from './changes'
 import { copyButton, find } from '../shared/dom'
-import { decodeToken, expiry, mintCommand, tidy, type Claims, type Place } from './jwt'
+import { decodeToken, expiry, mintCommand, tidy, type Claims, type Place } from '../shared/jwt'
 
 export class Identity {
   readonly #field = find<HTMLInputElement>('user-token')

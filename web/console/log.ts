@@ -1,7 +1,7 @@
 // The log of frames in both directions, newest at the end.
 
 import { clock, copy, find, make } from '../shared/dom'
-import { Feed } from './feed'
+import { Feed } from '../shared/feed'
 import { describe, matches, pretty, type Frame } from './frames'
 
 const rowsKept = 1000

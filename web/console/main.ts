@@ -45,6 +45,8 @@
 //               log-empty
 
 import '../shared/base.css'
+import '../shared/forms.css'
+import '../shared/charts.css'
 import './styles.css'
 import { baseURL, keyInFragment, tokenInFragment } from './address'
 import { Changes } from './changes'

@@ -1,7 +1,7 @@
 // Broadcasts of the chosen topic: the form that sends and the list that arrives.
 
 import { clock, find, make } from '../shared/dom'
-import { Feed } from './feed'
+import { Feed } from '../shared/feed'
 import { hex, pretty } from './frames'
 import { parse, type Format, type Parsed } from './payload'
 import type { Message, MessageMeta, Room } from './room'

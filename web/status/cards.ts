@@ -4,7 +4,7 @@ import { find, make } from '../shared/dom'
 import { span, type Seen, type Standing } from './memory'
 import { Spark } from './spark'
 import { uptime } from './summary'
-import { asSentence, count, duration, trip } from './words'
+import { asSentence, count, duration, trip } from '../shared/words'
 
 const standings: Record<Standing, string> = {
   well: 'Well', silent: 'Silent', leaving: 'Leaving', unready: 'Not ready', gone: 'Gone', left: 'Has left',

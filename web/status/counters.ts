@@ -3,7 +3,7 @@
 import { find, make } from '../shared/dom'
 import { losses, traffic, type Meaning } from './losses'
 import type { Numbers, Status } from './status'
-import { count } from './words'
+import { count } from '../shared/words'
 
 export function showCounters(status: Status, lastMinute: Numbers): void {
   find('bus').hidden = status.alone

@@ -3,7 +3,7 @@
 
 import type { Seen } from './memory'
 import { tripBetween } from './status'
-import { trip } from './words'
+import { trip } from '../shared/words'
 
 const width = 380
 const height = 330

@@ -21,7 +21,7 @@ import { askServer, poll, type Outcome } from './poll'
 import type { Status } from './status'
 import { alerts, headline, type Alert } from './summary'
 import { showTrips } from './trips'
-import { counted, duration, timeOfDay } from './words'
+import { counted, duration, timeOfDay } from '../shared/words'
 
 const noteFor = 60_000 // how long it is said that the server was away
 

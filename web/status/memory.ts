@@ -2,7 +2,7 @@
 // longer there. Nothing of it outlives the page.
 
 import type { Node, Numbers, Status } from './status'
-import { duration, silence, timeOfDay } from './words'
+import { duration, silence, timeOfDay } from '../shared/words'
 
 /** How far the charts go back, in milliseconds. */
 export const span = 5 * 60_000

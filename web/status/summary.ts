@@ -3,7 +3,7 @@
 import { recentLosses } from './losses'
 import type { Memory, Seen, Standing } from './memory'
 import type { Status } from './status'
-import { count, counted, duration, listed } from './words'
+import { count, counted, duration, listed } from '../shared/words'
 
 export type Alert = { level: 'bad' | 'wait'; text: string }
 

@@ -4,7 +4,7 @@ import { find, make } from '../shared/dom'
 import { draw, mostDrawn } from './graph'
 import type { Seen } from './memory'
 import { tripBetween } from './status'
-import { trip } from './words'
+import { trip } from '../shared/words'
 
 const unremarkable = 20 // milliseconds; less than a fifth of it has no colour
 

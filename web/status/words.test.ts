@@ -4,7 +4,7 @@ import { asked, cluster } from './canned'
 import { losses, traffic } from './losses'
 import { Memory } from './memory'
 import { readStatus } from './status'
-import { asSentence, count, counted, duration, listed, silence, trip } from './words'
+import { asSentence, count, counted, duration, listed, silence, trip } from '../shared/words'
 
 const second = 1000
 const day = 86_400 * second
