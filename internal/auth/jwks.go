@@ -23,6 +23,10 @@ const (
 	maxRSABits = 16384
 )
 
+// maxKeySet is the size in bytes of the largest JWK set that is read: hundreds of
+// keys. Each takes up to a millisecond to read, in every node.
+const maxKeySet = 256 << 10
+
 // keyName is what a token says about its key: the type follows from the
 // algorithm, the id is the header "kid".
 type keyName struct{ kty, kid string }
@@ -37,6 +41,9 @@ type keySet map[keyName]verifyingKey
 func parseKeySet(text []byte) (keySet, error) {
 	if len(text) == 0 {
 		return nil, nil
+	}
+	if len(text) > maxKeySet {
+		return nil, fmt.Errorf("it has %d bytes, and %d at most are read", len(text), maxKeySet)
 	}
 	var set map[string]json.RawMessage
 	if err := json.Unmarshal(text, &set); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/limit"
+	"github.com/tutti-realtime/tutti/internal/tally"
 )
 
 // ErrTooLarge says that a payload is over its tenant's limit.
@@ -22,6 +23,7 @@ type Publisher interface {
 // A Door lets messages out.
 type Door struct {
 	Publisher Publisher
+	Guard     Guard // nil: no topic is a room
 }
 
 // Fits returns ErrTooLarge when a payload is over the tenant's limit. What is
@@ -49,6 +51,7 @@ func (d *Door) Send(t *tutti.Tenant, meters *limit.Tenant, shard int, m tutti.Me
 // and counted.
 func (d *Door) Admit(t *tutti.Tenant, meters *limit.Tenant, shard int, payload []byte) error {
 	meters.Events.Add(shard, 1)
+	meters.Tally.Observe(shard, tally.BroadcastBytes, int64(len(payload)))
 	return Fits(t, payload)
 }
 
@@ -56,5 +59,6 @@ func (d *Door) Admit(t *tutti.Tenant, meters *limit.Tenant, shard int, payload [
 // was given is only a part of the payload.
 func (d *Door) Release(meters *limit.Tenant, shard int, m tutti.Message) {
 	meters.Events.Add(shard, 1)
+	meters.Tally.Observe(shard, tally.BroadcastBytes, int64(len(m.Payload)))
 	d.Publisher.Publish(m)
 }

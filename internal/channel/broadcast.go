@@ -20,7 +20,15 @@ func (ch *Channel) broadcast(f *phoenix.Frame) {
 	if ch.access != nil && ch.access.write.broadcast != granted {
 		return // with or without ack: protocol, section 5.2
 	}
-	if ch.place != nil && ch.tellRoom(f) {
+	c := ch.client
+	t := c.Tenant.Tenant()
+	if t == nil {
+		return // deleted a moment ago; the socket is about to be told
+	}
+	if t != ch.judged {
+		ch.judged, ch.guarded = t, c.Desk.Door.Guarded(t, ch.topic)
+	}
+	if ch.guarded && ch.forges(t, f) || ch.place != nil && ch.tellRoom(t, f) {
 		return
 	}
 	m := tutti.Message{Topic: ch.topic, Sender: ch.id, Event: "broadcast"}
@@ -34,11 +42,6 @@ func (ch *Channel) broadcast(f *phoenix.Frame) {
 		return
 	}
 	m.Payload = bytes.Clone(f.Payload)
-	c := ch.client
-	t := c.Tenant.Tenant()
-	if t == nil {
-		return // deleted a moment ago; the socket is about to be told
-	}
 	switch err := c.Desk.Door.Send(t, c.Meters, c.Desk.Index, m); {
 	case errors.Is(err, broadcast.ErrTooLarge):
 		ch.acknowledge(f, tooLarge)

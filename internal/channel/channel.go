@@ -1,11 +1,11 @@
 package channel
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
-	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
@@ -21,13 +21,16 @@ type Channel struct {
 
 	ack, self bool
 	presence  bool   // on: asked for, by the tenant's will, or by the first track
+	since     uint32 // when it joined, in seconds since 1970
 	key       string // presence key; "" until the first track when the client named none
 	calls     limit.Window
 
-	rows    *changes.Subscriber // to changes of the database; nil for none
-	oldRows bool                // they are wanted in the form of the old API
+	rows    *following // to changes of the database; nil for none
+	oldRows bool       // they are wanted in the form of the old API
 
-	place Place // in the room of an extension; nil when the topic is none
+	place   Place         // in the room of an extension; nil when the topic is none
+	judged  *tutti.Tenant // as of which guarded was found out
+	guarded bool          // there are events that only the topic's room may send
 
 	seat      hub.Seat
 	proxy     *placeholder // while other nodes learn of the seat; nil mostly
@@ -51,6 +54,7 @@ func (c *Client) newChannel(name string, bare bool, f *phoenix.Frame, cfg *confi
 func (ch *Channel) sit() {
 	if ch.ended() {
 		ch.topic = ch.client.Desk.Shard.Join(ch.topic, &ch.seat, ch)
+		ch.since = uint32(time.Now().Unix())
 	}
 	ch.vacate()
 }
@@ -58,7 +62,7 @@ func (ch *Channel) sit() {
 // begin sends what follows the reply to a join, in the order of protocol,
 // section 3.5.
 func (ch *Channel) begin(cfg *config) {
-	ch.subscribe(cfg.rows, cfg.oldAPI)
+	ch.subscribe(cfg)
 	if cfg.replicationReady {
 		ch.stopReady = ch.client.Line.After(replicationWait, func() {
 			ch.shutdown("Replication connection was not established in time")
@@ -66,7 +70,7 @@ func (ch *Channel) begin(cfg *config) {
 		ch.awaitReplication()
 	}
 	if ch.presence && (ch.access == nil || ch.access.read.presence == granted) {
-		ch.sendPresence()
+		ch.sendPresence(cfg.span)
 	}
 }
 
@@ -150,8 +154,10 @@ func (ch *Channel) shutdown(reason string) {
 	if ch.client == nil || ch.ended() {
 		return
 	}
-	ch.client.Desk.Log.Warn("channel shut down", "code", "ChannelShutdown",
-		"tenant", ch.topic.Tenant, "topic", ch.topic.Name, "reason", reason)
+	if ch.client.wants(slog.LevelWarn) {
+		ch.log().Warn("channel shut down", "code", "ChannelShutdown", "reason", reason)
+	}
+	ch.client.failed("ChannelShutdown")
 	ch.system("system", phoenix.StatusError, reason)
 	ch.close()
 }
@@ -191,7 +197,8 @@ func (ch *Channel) stop() {
 		ch.place = nil
 	}
 	if ch.rows != nil {
-		ch.client.Desk.Rows.Unsubscribe(ch.rows)
+		ch.client.Desk.Rows.Unsubscribe(&ch.rows.Subscriber)
+		ch.rows.span.Finish(errAbandoned)
 	}
 	if ch.stopTimer != nil {
 		ch.stopTimer()
@@ -201,6 +208,9 @@ func (ch *Channel) stop() {
 		ch.stopReady()
 	}
 	ch.stopReady = nil
+	if ch.joining() {
+		ch.access.knock.config.span.Finish(errAbandoned)
+	}
 	if ch.access != nil {
 		ch.access.void(ch.client)
 	}

@@ -54,6 +54,7 @@ type Client struct {
 	Version phoenix.Version
 	Token   *auth.Token // of the handshake: what channels use that bring none
 	Headers []byte      // the x-* headers of the handshake as a JSON object; nil for none
+	Caller  *Caller     // who that is to the log and traces; nil for nobody
 
 	TenantID string
 	Tenant   *tenant.Handle

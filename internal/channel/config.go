@@ -6,6 +6,7 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // A config is what a phx_join asks for. Protocol, section 3.2.
@@ -19,7 +20,8 @@ type config struct {
 	oldAPI             bool            // no config at all: the topic names a table
 	accessToken        []byte          // raw JSON, nil when absent
 	userToken          []byte
-	odd                []string // fields of the wrong type, which took their default
+	odd                []string    // fields of the wrong type, which took their default
+	span               *trace.Span // of the join; not of the payload
 }
 
 // parseConfig reads the payload of a phx_join. A value of the wrong type takes

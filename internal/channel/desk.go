@@ -38,6 +38,7 @@ type Service struct {
 	Rows     Rows     // nil: no tenant has a database
 	Policies Policies // nil refuses private channels
 	Rooms    Rooms    // nil: there are no extensions
+	Metrics  *Metrics // nil counts nothing
 	Log      *slog.Logger
 
 	// JoinBackoff is how long the reply to a refused join waits, so that

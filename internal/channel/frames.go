@@ -61,7 +61,9 @@ func (ch *Channel) system(extension, status, message string) {
 	b = phoenix.AppendString(append(b, `,"extension":`...), extension)
 	b = phoenix.AppendString(append(b, `,"message":`...), message)
 	b = phoenix.AppendString(append(b, `,"status":`...), status)
-	ch.push(phoenix.EventSystem, append(b, '}'))
+	b = append(b, '}')
+	ch.client.Desk.Shard.Note(ch.topic, NoteSystem, b)
+	ch.push(phoenix.EventSystem, b)
 }
 
 // isObject reports whether raw, which is valid JSON without space around it, is

@@ -3,12 +3,14 @@ package channel
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/trace"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -29,11 +31,14 @@ func (c *Client) join(f *phoenix.Frame) {
 		c.reply(ordered, f, nil, crowded)
 		return
 	}
-	cfg, token, err := c.admit(name, f.Payload)
+	span := c.joinSpan(name)
+	cfg, token, err := c.admit(name, f.Payload, span)
 	if err != nil {
+		span.Finish(err)
 		c.refuse(f, replaced, err)
 		return
 	}
+	cfg.span = span
 	ch := c.newChannel(name, !prefixed, f, &cfg, token)
 	if cfg.private {
 		c.knock(ch, f, &cfg, replaced)
@@ -54,9 +59,19 @@ func (ch *Channel) enterPublic(f *phoenix.Frame, cfg *config, replaced []*Channe
 	ch.sit()
 	ch.watchToken(time.Now())
 	ch.client.reply(ordered, f, ch.joinRef, joined(cfg.rows))
+	ch.entered(cfg)
+	ch.client.Desk.Metrics.joined(public, f.At)
 	sayClosed(replaced)
 	ch.begin(cfg)
 	ch.attend(f.Payload)
+}
+
+// entered notes that a join was answered.
+func (ch *Channel) entered(cfg *config) {
+	cfg.span.End()
+	if ch.client.wants(slog.LevelInfo) {
+		ch.log().Info("channel joined")
+	}
 }
 
 // joined returns the answer to a join that succeeded.
@@ -69,11 +84,15 @@ func joined(rows []changes.Entry) answer {
 func (c *Client) refuse(f *phoenix.Frame, replaced []*Channel, err error) {
 	reason := tutti.ErrUnknown
 	if !errors.As(err, &reason) {
-		c.Desk.Log.Error("join failed", "topic", string(f.Topic), "err", err)
+		c.Desk.Log.Error("join failed", "tenant", c.TenantID, "topic", string(f.Topic), "code", tutti.UnknownErrorOnChannel, "err", err)
+	} else {
+		c.noteRefusal(f.Topic, reason)
 	}
 	ref, joinRef := clone(f.Ref), clone(f.JoinRef)
 	answered := &phoenix.Frame{Topic: bytes.Clone(f.Topic), Ref: ref}
 	c.refused++
+	c.failed(reason.Code)
+	c.Desk.Metrics.turnedAway()
 	c.Line.After(c.Desk.JoinBackoff, func() {
 		c.refused--
 		c.reply(ordered, answered, joinRef, refusal(reason.Error()))
@@ -84,9 +103,23 @@ func (c *Client) refuse(f *phoenix.Frame, replaced []*Channel, err error) {
 	})
 }
 
+// noteRefusal logs why a client was refused. That its own token is over is news
+// to nobody else, so that the client decides whether it is logged.
+func (c *Client) noteRefusal(topic []byte, reason *tutti.Error) {
+	if !c.logs(slog.LevelWarn) || reason.Code == tutti.InvalidJWTToken && !c.wants(slog.LevelWarn) {
+		return
+	}
+	name, _ := tutti.CutTopic(string(topic))
+	var claims tutti.Claims // of the handshake: those of the join may be what was wrong
+	if c.Token != nil {
+		claims = c.Token.Claims
+	}
+	c.log(name, claims.Subject, claims.Raw, claims.Expires).Warn("join refused", "code", reason.Code, "reason", reason.Reason)
+}
+
 // admit checks a join, in the order of protocol, section 3.3. An error that is
 // a *tutti.Error is for the client.
-func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Token, err error) {
+func (c *Client) admit(name string, payload []byte, span *trace.Span) (cfg config, token *auth.Token, err error) {
 	if name == "" {
 		return cfg, nil, &tutti.Error{Code: tutti.TopicNameRequired, Reason: "You must provide a topic name"}
 	}
@@ -96,7 +129,8 @@ func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Tok
 		return cfg, nil, err
 	}
 	if len(cfg.odd) > 0 {
-		c.Desk.Log.Warn("join payload has fields of the wrong type", "code", tutti.InvalidJoinPayload, "topic", name, "fields", cfg.odd)
+		c.Desk.Log.Warn("join payload has fields of the wrong type", "code", tutti.InvalidJoinPayload,
+			"tenant", c.TenantID, "topic", name, "fields", cfg.odd)
 	}
 	t, err := c.open()
 	if err != nil {
@@ -108,7 +142,9 @@ func (c *Client) admit(name string, payload []byte) (cfg config, token *auth.Tok
 	if err := c.allow(t); err != nil {
 		return cfg, nil, err
 	}
+	check := span.Child("token")
 	token, err = c.verify(t, &cfg)
+	check.Finish(err)
 	if err != nil {
 		return cfg, nil, err
 	}

@@ -17,6 +17,7 @@ type knock struct {
 	config   config     // nothing in it is of the frame
 	join     []byte     // the payload, where rooms may want it
 	replaced []*Channel // their phx_close follows the reply
+	at       time.Time  // when it came
 }
 
 // knock asks whether the client may join. The channel counts as one of the
@@ -25,7 +26,7 @@ type knock struct {
 // The client may give the join up meanwhile, by leaving or joining again: then
 // there is no reply to it, and its phx_close is all that is said of it.
 func (c *Client) knock(ch *Channel, f *phoenix.Frame, cfg *config, replaced []*Channel) {
-	ch.access = &access{knock: &knock{ref: clone(f.Ref), config: cfg.clone(), replaced: replaced}}
+	ch.access = &access{knock: &knock{ref: clone(f.Ref), config: cfg.clone(), replaced: replaced, at: f.At}}
 	if c.Desk.Rooms != nil {
 		ch.access.knock.join = bytes.Clone(f.Payload)
 	}
@@ -77,6 +78,8 @@ func (ch *Channel) enter(past []postgres.Stored) {
 	ch.sit()
 	ch.watchToken(time.Now())
 	c.reply(ordered, ch.joinFrame(k), ch.joinRef, joined(k.config.rows))
+	c.Desk.Metrics.joined(private, k.at)
+	ch.entered(&k.config)
 	sayClosed(k.replaced)
 	ch.replay(past)
 	ch.release()
@@ -113,6 +116,7 @@ func refusedToken(err error) error {
 // turnAway refuses the join.
 func (ch *Channel) turnAway(err error) {
 	k := ch.access.knock
+	k.config.span.Finish(err)
 	ch.end()
 	ch.client.refuse(ch.joinFrame(k), k.replaced, err)
 }

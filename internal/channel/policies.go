@@ -7,6 +7,7 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // Policies answers for the policies of the tenants' databases.
@@ -90,25 +91,28 @@ func (ch *Channel) question(presence bool) (database.Question, bool) {
 
 func (ch *Channel) askRead(presence bool, heed func(postgres.Permission, error)) {
 	if q, ok := ch.question(presence); ok {
-		ch.client.Desk.Policies.MayRead(q, ch.client.Desk.Index, awaiting(ch, heed))
+		q.Span = ch.checkSpan("read")
+		ch.client.Desk.Policies.MayRead(q, ch.client.Desk.Index, awaiting(ch, q.Span, heed))
 	}
 }
 
 func (ch *Channel) askWrite(presence bool, heed func(postgres.Permission, error)) {
 	if q, ok := ch.question(presence); ok {
-		ch.client.Desk.Policies.MayWrite(q, ch.client.Desk.Index, awaiting(ch, heed))
+		q.Span = ch.checkSpan("write")
+		ch.client.Desk.Policies.MayWrite(q, ch.client.Desk.Index, awaiting(ch, q.Span, heed))
 	}
 }
 
 // awaiting returns what an answer is handed to: heed hears of it, unless the
-// question is void by then.
-func awaiting[T any](ch *Channel, heed func(T, error)) func(T, error) {
+// question is void by then. It ends the span of the question.
+func awaiting[T any](ch *Channel, span *trace.Span, heed func(T, error)) func(T, error) {
 	c, number := ch.client, ch.access.number
 	c.asked++
 	return func(answer T, err error) {
 		// As a timer it is the connection's own: it is not called when that has
 		// ended, what it breaks is nobody else's, and a client that had to wait
 		// is read again.
+		span.Finish(err)
 		c.Line.After(0, func() {
 			c.asked--
 			if number == ch.access.number {
@@ -125,6 +129,9 @@ func shown(err error) *tutti.Error {
 	}
 	return tutti.ErrUnknown
 }
+
+// errAbandoned is what becomes of something that nobody waits for any more.
+var errAbandoned = &tutti.Error{Code: "Abandoned", Reason: "the client has left"}
 
 func (ch *Channel) unreadable() *tutti.Error {
 	return &tutti.Error{Code: tutti.Unauthorized, Reason: notReadable + ch.topic.Name}

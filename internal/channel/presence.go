@@ -9,6 +9,8 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/tally"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 const tooManyPresence = "Too many presence messages per second"
@@ -17,12 +19,13 @@ var notMap = refusal("Presence track payload must be a map")
 
 // sendPresence sends who is present, once the other nodes have said who is present
 // there. Diffs may come before; clients keep those until they have the state.
-func (ch *Channel) sendPresence() {
-	desk, sent := ch.client.Desk, false
+func (ch *Channel) sendPresence(join *trace.Span) {
+	desk, sent, span := ch.client.Desk, false, join.Child("presence")
 	send := func() {
 		if !sent && !ch.ended() {
 			sent = true
 			ch.sendPresenceNow()
+			span.End()
 		}
 	}
 	if !desk.Roster.Await(ch.topic, func() { desk.Loop.Post(1, 0, send) }) {
@@ -117,6 +120,7 @@ func (ch *Channel) track(t *tutti.Tenant, f *phoenix.Frame) {
 		ch.access.late = true
 	}
 	ch.presence = true
+	c.Meters.Tally.Observe(c.Desk.Index, tally.PresenceBytes, int64(len(payload)))
 	if c.Desk.Roster.Track(ch.topic, ch.id, ch.key, payload) {
 		c.Meters.Presence.Add(c.Desk.Index, 1)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/tenant"
@@ -48,7 +49,8 @@ func (ch *Channel) recall() {
 	// query and the join; what the query finds as well is left out again.
 	ch.sit()
 	a.holding = true
-	ch.client.Desk.Policies.Replay(q, since, limit, ch.client.Desk.Index, awaiting(ch, func(past []postgres.Stored, err error) {
+	q.Span = a.knock.config.span.Child("replay")
+	ch.client.Desk.Policies.Replay(q, since, limit, ch.client.Desk.Index, awaiting(ch, q.Span, func(past []postgres.Stored, err error) {
 		if err != nil {
 			ch.turnAway(&tutti.Error{Code: tutti.UnableToReplayMessages, Reason: "Realtime was unable to replay messages"})
 			return
@@ -94,9 +96,12 @@ func (ch *Channel) replay(past []postgres.Stored) {
 	if len(past) == 0 {
 		return
 	}
-	a := ch.access
+	a, t := ch.access, ch.client.Tenant.Tenant()
 	a.replayed = make(map[string]struct{}, len(past))
 	for i := range past {
+		if t != nil && ch.client.Desk.Door.Forged(t, ch.topic, past[i].Event, broadcast.FromDatabase) != nil {
+			continue
+		}
 		id := phoenix.AppendString(nil, past[i].ID)
 		a.replayed[string(id)] = struct{}{}
 		meta := append(append([]byte(`{"id":`), id...), `,"replayed":true}`...)

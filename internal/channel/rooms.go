@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 )
@@ -73,16 +74,12 @@ func (ch *Channel) hearRoom(event string, payload []byte) {
 
 // tellRoom gives a broadcast to the room, if it is for it. It reports whether that
 // was so.
-func (ch *Channel) tellRoom(f *phoenix.Frame) bool {
+func (ch *Channel) tellRoom(t *tutti.Tenant, f *phoenix.Frame) bool {
 	name, payload, ok := roomEvent(f)
 	if !ok || !ch.place.Hears(name) {
 		return false
 	}
 	c := ch.client
-	t := c.Tenant.Tenant()
-	if t == nil {
-		return true
-	}
 	if err := c.Desk.Door.Admit(t, c.Meters, c.Desk.Index, payload); err != nil {
 		ch.acknowledge(f, tooLarge)
 		return true
@@ -96,18 +93,45 @@ func (ch *Channel) tellRoom(f *phoenix.Frame) bool {
 	return true
 }
 
+// forges reports whether a broadcast has a name that only the room may use. Then its
+// client is told so, and it goes nowhere.
+func (ch *Channel) forges(t *tutti.Tenant, f *phoenix.Frame) bool {
+	name, named := eventName(f)
+	if !named {
+		return false
+	}
+	c := ch.client
+	why := c.Desk.Door.Forged(t, ch.topic, name, broadcast.FromClient)
+	if why == nil {
+		return false
+	}
+	c.Meters.Events.Add(c.Desk.Index, 1)
+	ch.acknowledge(f, refusal(why.Error()))
+	ch.hearRoom(tutti.ExtensionError, broadcast.Denial(name, why))
+	return true
+}
+
+// eventName returns the name of a broadcast as its hearers see it, false when it has
+// none.
+func eventName(f *phoenix.Frame) (string, bool) {
+	switch {
+	case f.Kind == phoenix.UserBroadcast:
+		return f.UserEvent, true
+	case f.Kind != phoenix.Text || !isObject(f.Payload):
+		return "", false
+	}
+	raw, _ := phoenix.Lookup(f.Payload, "event")
+	return phoenix.Unquote(raw)
+}
+
 // roomEvent returns the name and the payload of a broadcast, false for one that no
 // room could read.
 func roomEvent(f *phoenix.Frame) (name string, payload []byte, ok bool) {
 	payload = f.Payload
-	if f.Kind == phoenix.UserBroadcast {
-		return f.UserEvent, payload, f.Encoding == phoenix.EncodingJSON && isObject(payload)
+	name, ok = eventName(f)
+	if f.Kind == phoenix.UserBroadcast || !ok {
+		return name, payload, ok && f.Encoding == phoenix.EncodingJSON && isObject(payload)
 	}
-	if f.Kind != phoenix.Text || !isObject(f.Payload) {
-		return "", nil, false
-	}
-	raw, _ := phoenix.Lookup(f.Payload, "event")
-	name, ok = phoenix.Unquote(raw)
 	payload, found := phoenix.Lookup(f.Payload, "payload")
 	if !found || isNull(payload) {
 		payload = []byte("{}")

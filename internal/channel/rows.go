@@ -7,6 +7,7 @@ import (
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/changes"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // Rows is where channels get the changes of their tenant's database from, and
@@ -37,21 +38,30 @@ func (ch *Channel) awaitReplication() {
 
 const rowsExtension = "postgres_changes"
 
+// A following is a channel's subscription.
+type following struct {
+	changes.Subscriber
+	span *trace.Span // until it stands; nil from then on
+}
+
 // subscribe asks for the database changes that the join named.
-func (ch *Channel) subscribe(entries []changes.Entry, oldAPI bool) {
-	if len(entries) == 0 {
+func (ch *Channel) subscribe(cfg *config) {
+	if len(cfg.rows) == 0 {
 		return
 	}
 	c := ch.client
-	s := &changes.Subscriber{
+	s := &following{Subscriber: changes.Subscriber{
 		Tenant: ch.topic.Tenant, Topic: ch.topic.Name, Claims: ch.token.Claims,
-		Entries: entries, Loop: c.Desk.Index, Hearer: ch,
-	}
-	if t := c.Tenant.Tenant(); t != nil && c.Desk.Rows != nil && c.Desk.Rows.Subscribe(t, s) {
-		ch.rows, ch.oldRows = s, oldAPI
+		Entries: cfg.rows, Loop: c.Desk.Index, Hearer: ch,
+	}, span: cfg.span.Child("subscription")}
+	s.span.Count("entries", len(cfg.rows))
+	if t := c.Tenant.Tenant(); t != nil && c.Desk.Rows != nil && c.Desk.Rows.Subscribe(t, &s.Subscriber) {
+		ch.rows, ch.oldRows = s, cfg.oldAPI
 		return
 	}
-	ch.refuseRows(entries)
+	s.span.FailCode("UnableToSubscribeToPostgres")
+	s.span.End()
+	ch.refuseRows(cfg.rows)
 }
 
 // unpublished is the catalog of a tenant without a database: it has no tables.
@@ -85,7 +95,7 @@ func (ch *Channel) renewRows() {
 	wait := time.Second + rand.N(2*time.Second)
 	ch.client.Line.After(wait, func() {
 		if !ch.ended() {
-			ch.client.Desk.Rows.Renew(ch.rows, ch.token.Claims)
+			ch.client.Desk.Rows.Renew(&ch.rows.Subscriber, ch.token.Claims)
 		}
 	})
 }
@@ -98,6 +108,7 @@ func (ch *Channel) HearRow(r *changes.Row, ids []uint32) {
 	}
 	c := ch.client
 	c.Desk.hearing = ch
+	c.Desk.Shard.Note(ch.topic, NoteRow, r.Data)
 	if ch.oldRows {
 		c.Line.Send(r.OldFrame(c.Version, ch.topic), false)
 		return
@@ -107,8 +118,16 @@ func (ch *Channel) HearRow(r *changes.Row, ids []uint32) {
 
 // HearRows tells the client how its subscription stands.
 func (ch *Channel) HearRows(status, message string) {
-	if !ch.ended() {
-		ch.client.Desk.hearing = ch
-		ch.system(rowsExtension, status, message)
+	if ch.ended() {
+		return
 	}
+	if ch.rows != nil && ch.rows.span != nil {
+		if status != phoenix.StatusOK {
+			ch.rows.span.FailCode("UnableToSubscribeToPostgres")
+		}
+		ch.rows.span.End()
+		ch.rows.span = nil
+	}
+	ch.client.Desk.hearing = ch
+	ch.system(rowsExtension, status, message)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 )
@@ -74,6 +75,6 @@ func (ch *Channel) expel(err error) {
 		ch.shutdown(failure.System())
 		return
 	}
-	ch.client.Desk.Log.Error("token check failed", "tenant", ch.topic.Tenant, "err", err)
+	ch.log().Error("token check failed", "code", tutti.UnknownErrorOnChannel, "err", err)
 	ch.shutdown("Unknown Error on Channel")
 }

@@ -50,6 +50,7 @@ type Bus struct {
 	conn     *nats.Conn
 	clock    *clock
 	stats    counts
+	times    callTimes
 	ready    chan struct{}
 	stopped  chan struct{}
 

@@ -79,6 +79,7 @@ func (b *Bus) Ask(ctx context.Context, to, name string, payload []byte) (replies
 	if err := b.out.put(parcel{kind: kindAsk, to: to, message: ask}, 0); err != nil {
 		return nil, nil, err
 	}
+	began := time.Now()
 	select {
 	case <-q.done:
 	case <-b.stopped:
@@ -86,7 +87,9 @@ func (b *Bus) Ask(ctx context.Context, to, name string, payload []byte) (replies
 	}
 	b.asks.mu.Lock()
 	defer b.asks.mu.Unlock()
-	return q.replies, append(q.silent, q.awaited...), nil
+	silent = slices.Concat(q.silent, q.awaited)
+	b.times.note(began, len(silent))
+	return q.replies, silent, nil
 }
 
 // audience notes who is asked. Those that have been silent for long are not

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
@@ -44,6 +45,9 @@ type Databases struct {
 	// Known lists the tenants whose partitions are kept, page by page: the List of
 	// a tenant.Registry. nil keeps none.
 	Known func(ctx context.Context, q tutti.TenantQuery) (tutti.TenantPage, error)
+
+	Meters  *limit.Meters // nil: nobody counts what tenants ask
+	Metrics Metrics
 
 	open func(tutti.Database) (database, error) // nil is postgres.OpenDatabase
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/limit"
 )
 
 const (
@@ -28,6 +29,7 @@ type lane struct {
 	id        string // of the tenant
 	settings  tutti.Database
 	log       *slog.Logger
+	meters    *limit.Tenant // nil where nobody counts
 
 	tenant  *tutti.Tenant  // as it was last seen; guarded by Databases.mu
 	current tutti.Database // its settings; guarded by Databases.mu
@@ -86,6 +88,9 @@ func (l *lane) settleAll(t *task, r result) {
 // run answers questions until the context ends, the tenant is gone, another lane
 // took over and nothing is left, or nobody has asked for a while.
 func (l *lane) run(ctx context.Context) {
+	if m := l.databases.Meters; m != nil {
+		l.meters = m.Of(l.id)
+	}
 	db, err := l.databases.open(l.settings)
 	if err != nil {
 		l.log.Error("database cannot be opened", "code", tutti.DatabaseSettingsInvalid, "err", err)
@@ -212,8 +217,12 @@ func (l *lane) begin(ctx context.Context, now time.Time, db database, working *s
 		}
 		t.begun = true
 		l.running++
+		l.waited(now, t)
+		span := t.span("query tenant database", l.id)
 		working.Go(func() {
-			l.inbox.put(order{kind: answered, task: t, result: t.key.do(ctx, db)})
+			answer := l.do(ctx, t, db)
+			span.Finish(answer.err)
+			l.inbox.put(order{kind: answered, task: t, result: answer})
 		})
 	}
 }

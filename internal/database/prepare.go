@@ -85,8 +85,12 @@ func (l *lane) prepare(ctx context.Context, db objects, working *sync.WaitGroup)
 	}
 	l.ready.under = true
 	l.running++
+	span := l.queue[0].span("connect tenant database", l.id)
 	working.Go(func() {
+		began := time.Now()
 		report, err := db.Prepare(ctx)
+		span.Finish(err)
+		l.databases.Metrics.prepared(began, &report, err)
 		l.inbox.put(order{kind: prepared, outcome: preparation{report, err}})
 	})
 }

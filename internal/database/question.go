@@ -7,6 +7,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // A Question is what is asked about a private topic of a tenant. What it holds
@@ -17,6 +18,8 @@ type Question struct {
 	Claims   tutti.Claims
 	Headers  []byte // JSON object of HTTP headers; empty means none
 	Presence bool   // presence is asked about as well
+
+	Span *trace.Span // that the asker waits in; nil when it is not traced
 }
 
 // MayRead asks what of the topic the asker may read. The answer comes on an
@@ -72,7 +75,7 @@ func (d *Databases) Replay(q Question, since time.Time, limit int, loop int, ans
 func (d *Databases) ask(q *Question, k key, answer func(result)) {
 	k.topic, k.presence = q.Topic, q.Presence
 	k.role, k.subject, k.claims, k.headers = q.Claims.Role, q.Claims.Subject, string(q.Claims.Raw), string(q.Headers)
-	w := &waiter{key: k, asked: time.Now(), answer: answer}
+	w := &waiter{key: k, asked: time.Now(), answer: answer, span: q.Span}
 	err := d.admit(q.Tenant, w)
 	if err == nil {
 		return
@@ -133,6 +136,7 @@ type waiter struct {
 	asked  time.Time
 	answer func(result) // nil once it was called
 	task   *task        // that will answer
+	span   *trace.Span  // of the asker
 }
 
 // settle answers a waiter, unless that was done, and reports whether it did.

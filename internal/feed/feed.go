@@ -33,6 +33,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/relay"
 	"github.com/tutti-realtime/tutti/internal/tenant"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // A Loop is an event loop, to which rows are given. hub.Loop is one.
@@ -47,6 +48,7 @@ type Feeds struct {
 	Meters *limit.Meters
 	Door   *broadcast.Door // for the messages of databases
 	Log    *slog.Logger
+	Trace  *trace.Tracer // nil: nothing is traced
 
 	// Relay shares the streams with other nodes. Nil: there are none.
 	Relay *relay.Relay

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/changes"
+	"github.com/tutti-realtime/tutti/internal/tally"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -135,12 +136,13 @@ func (r *reader) handOut(b *batch) {
 	h := &handout{reader: r, flight: r.boarding(), parcels: make([]*parcel, len(r.feeds.Loops))}
 	limited := r.meters.DBEvents.Over(r.limit)
 	views := r.catalog.views
-	delivered := 0
+	delivered, skipped, handed := 0, 0, 0
 	for i := 0; i < len(b.hits); {
 		h.left = len(b.hits) - i
 		at := b.hits[i].change
 		h.written = h.written[:0]
 		r.change++
+		before := delivered
 		for ; i < len(b.hits) && b.hits[i].change == at; i++ {
 			hit := &b.hits[i]
 			s := hit.target.subscription
@@ -148,13 +150,20 @@ func (r *reader) handOut(b *batch) {
 			case !hit.visible():
 			case limited:
 				s.dropped++
+				skipped++
 			default:
 				view := hit.target.view(hit.relation, b.changes[at].Table, views)
 				h.place(hit, view, b.changes[at], b.committed[at])
 				delivered++
 			}
 		}
+		if delivered > before {
+			handed++
+			r.measureRow(h.written, b.committed[at])
+		}
 	}
+	r.count(tally.RowsHandedOut, handed)
+	r.count(tally.RowsSkipped, skipped)
 	r.meters.DBEvents.Add(0, int64(delivered))
 	for loop := range h.parcels {
 		h.send(loop)

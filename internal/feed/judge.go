@@ -39,6 +39,7 @@ type batch struct {
 	sighted   int
 	strangers map[*rls.Plan][]*viewer // who are not known to a plan yet
 	met       map[acquaintance]bool   // that they are among them
+	spans     spans
 }
 
 // A doubt is the subscriptions that get a change if a test passes.
@@ -64,13 +65,16 @@ func (r *reader) judge(ctx context.Context, items []item) error {
 			at++
 			if isMessages(tx.Changes[j].Table) {
 				if at > r.announced {
-					r.publish(&tx.Changes[j])
+					r.publish(&tx.Changes[j], tx.Committed)
 					r.announced = at
 				}
 				continue
 			}
 			if at <= r.handed {
 				continue
+			}
+			if len(b.changes) == 0 {
+				b.spans = r.trace()
 			}
 			b.add(&tx.Changes[j], tx.Committed)
 			r.match(b)
@@ -209,9 +213,12 @@ func (r *reader) finish(ctx context.Context, b *batch) error {
 	if len(b.changes) == 0 {
 		return nil
 	}
+	b.spans.matched(b)
 	err := r.decide(ctx, b)
 	if err == nil {
-		err = r.see(ctx, b.looks)
+		visible := b.spans.visible(b)
+		err = r.watchSee(ctx, b)
+		visible.Finish(failure(err))
 	}
 	if err == nil {
 		err = r.introduce(ctx, b)
@@ -221,10 +228,14 @@ func (r *reader) finish(ctx context.Context, b *batch) error {
 		clear(v.looks)
 	}
 	if err != nil {
+		b.spans.end(b, err)
 		return err
 	}
 	r.complain(b)
+	handOut := b.spans.part("hand out")
 	r.handOut(b)
+	handOut.End()
+	b.spans.end(b, nil)
 	clear(b.hits)
 	r.hits = b.hits
 	return r.touchdown(ctx)

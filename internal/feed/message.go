@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 	"github.com/tutti-realtime/tutti/internal/postgres"
+	"github.com/tutti-realtime/tutti/internal/tally"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -24,6 +27,7 @@ func isMessages(t *tutti.Table) bool {
 type storedMessage struct {
 	id, topic, event string
 	extension        string
+	inserted         []byte // when, in UTC
 	payload          []byte
 	form             tutti.Form
 	private          bool
@@ -55,6 +59,8 @@ func readMessage(c *tutti.Change) storedMessage {
 			found++
 		case "skip_broadcast":
 			m.skip = string(v.Text) == "t"
+		case "inserted_at":
+			m.inserted = v.Text
 		case "extension":
 			m.extension = string(v.Text)
 		case "payload":
@@ -83,7 +89,7 @@ func unhex(text []byte) []byte {
 // publish sends the message that a change is on its way, if it is one. What is
 // dropped is logged with its id, because nobody else is told. Database, section
 // 5.4.
-func (r *reader) publish(c *tutti.Change) {
+func (r *reader) publish(c *tutti.Change, committed time.Time) {
 	if c.Kind != tutti.Insert {
 		return
 	}
@@ -93,6 +99,9 @@ func (r *reader) publish(c *tutti.Change) {
 		return
 	case !m.complete:
 		r.dropMessage(m, "it lacks an id, topic, event, private or payload")
+		return
+	case r.feeds.Door.Forged(r.owner, m.destination(r.tenant), m.event, broadcast.FromDatabase) != nil:
+		r.reportForgery(m)
 		return
 	case r.meters.Events.Over(r.limit):
 		r.dropMessage(m, "too_many_requests")
@@ -108,6 +117,12 @@ func (r *reader) publish(c *tutti.Change) {
 		return
 	}
 	r.published += len(m.payload) + messageBytes
+	r.measureMessage(&m, committed)
+}
+
+// destination returns the topic that the row is for.
+func (m *storedMessage) destination(tenant string) tutti.Topic {
+	return tutti.Topic{Tenant: tenant, Name: m.topic, Private: m.private}
 }
 
 // maxField is the longest topic, with its prefix, or event in bytes that fits the
@@ -119,7 +134,7 @@ const maxField = 255
 func (m *storedMessage) message(tenant string) (tutti.Message, bool) {
 	meta := append(phoenix.AppendString([]byte(`{"id":`), m.id), '}')
 	out := tutti.Message{
-		Topic: tutti.Topic{Tenant: tenant, Name: m.topic, Private: m.private},
+		Topic: m.destination(tenant),
 		Form:  m.form, Event: m.event, Payload: m.payload, Meta: meta,
 	}
 	if len(tutti.TopicPrefix)+len(m.topic) <= maxField && len(m.event) <= maxField {
@@ -134,8 +149,19 @@ func (m *storedMessage) message(tenant string) (tutti.Message, bool) {
 const messageBytes = 512
 
 func (r *reader) dropMessage(m storedMessage, why string) {
+	r.count(tally.MessagesDropped, 1)
 	r.log.Warn("message of the database was dropped", "code", "UnableToBroadcastChanges",
 		"topic", m.topic, "message", m.id, "reason", why)
+}
+
+// reportForgery logs a message that only the room may send which its topic is. A
+// trigger that does so does it again and again: one line a minute says it.
+func (r *reader) reportForgery(m storedMessage) {
+	if now := time.Now(); r.forgeries.Allow(now, 1, time.Minute) {
+		r.dropMessage(m, tutti.ExtensionEventReserved+": only the room itself may send the event "+strconv.Quote(m.event))
+		return
+	}
+	r.count(tally.MessagesDropped, 1)
 }
 
 // follow makes the loops report when they have handed out the messages that were
@@ -239,6 +265,7 @@ func (r *reader) prepare(ctx context.Context) (bool, error) {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
+		r.count(tally.PrepareFailures, 1)
 		if defect, ok := errors.AsType[*postgres.Defect](err); ok {
 			r.log.Warn("messages of the database are not delivered", "code", defect.Code, "cause", defect.Cause, "cure", defect.Cure)
 			return false, nil

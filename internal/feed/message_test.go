@@ -2,10 +2,15 @@ package feed
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/postmaster/postmastertest"
 )
 
@@ -54,6 +59,42 @@ func TestMessagesOfTheDatabaseArePublished(t *testing.T) {
 	}
 }
 
+// A choirmaster lets nobody but rooms say "song".
+type choirmaster struct{ refused atomic.Int64 }
+
+func (c *choirmaster) Guarded(*tutti.Tenant, tutti.Topic) bool { return true }
+
+func (c *choirmaster) Forged(_ *tutti.Tenant, topic tutti.Topic, event string, way broadcast.Way) bool {
+	if topic.Name != "choir" || event != "song" || way != broadcast.FromDatabase {
+		return false
+	}
+	c.refused.Add(1)
+	return true
+}
+
+func TestADatabaseDoesNotSpeakForARoom(t *testing.T) {
+	t.Parallel()
+	dsn := postmastertest.Database(t)
+	db := open(t, dsn)
+	psql(t, db, table)
+	n := newNode(t, dsn, nil)
+	var log logged
+	master := &choirmaster{}
+	n.Door.Guard, n.Log = master, slog.New(slog.NewTextHandler(&log, nil))
+	n.Enter(n.tenant)
+	n.hearing("anon", `[{"event":"*","schema":"public","table":"notes"}]`)
+	psql(t, db, `SELECT realtime.send('{}', 'song', 'choir', false) FROM generate_series(1, 3)`,
+		`SELECT realtime.send('{}', 'song', 'hall', false)`, `SELECT realtime.send('{}', 'chat', 'choir', false)`)
+	for _, want := range []string{"hall song", "choir chat"} {
+		if m := n.message(); m.Topic.Name+" "+m.Event != want {
+			t.Errorf("got %s %s, want %s", m.Topic.Name, m.Event, want)
+		}
+	}
+	if refused, lines := master.refused.Load(), strings.Count(log.String(), tutti.ExtensionEventReserved); refused != 3 || lines != 1 {
+		t.Errorf("%d messages were refused, and %d lines say so", refused, lines)
+	}
+}
+
 func TestMessagesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	dsn := postmastertest.Database(t)
@@ -68,4 +109,22 @@ func TestMessagesKeepTheirOrder(t *testing.T) {
 			t.Fatalf("message %d is %s", i+1, m.Event)
 		}
 	}
+}
+
+// A logged is what was logged.
+type logged struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/relay"
+	"github.com/tutti-realtime/tutti/internal/tally"
+	"github.com/tutti-realtime/tutti/internal/trace"
 	"github.com/tutti-realtime/tutti/internal/wal"
 )
 
@@ -24,6 +26,8 @@ type reader struct {
 	log    *slog.Logger
 	inbox  inbox
 	landed chan struct{} // rings when loops have handed something out
+
+	trouble atomic.Pointer[wal.Failure] // what keeps the stream from being live, for Condition
 
 	live atomic.Bool // every change that commits from now on will be read
 
@@ -47,10 +51,12 @@ type reader struct {
 	shared *relay.Stream // the source, where nodes share it
 	// publications are those whose tables count, from when the stream has found out.
 	publications []string
+	reading      atomic.Pointer[wal.Feed]
 	unprepared   context.CancelCauseFunc // ends the stream, where something is missing that it was prepared for
 	// prepared says that the database has what messages need.
 	prepared  atomic.Bool
-	published int // bytes of messages that the loops were not asked about yet
+	forgeries limit.Window // lines of the log about them
+	published int          // bytes of messages that the loops were not asked about yet
 	queue     *queue
 	waiting   []item            // taken from the queue and not worked on
 	handed    int               // changes of waiting that were handed out, when that was interrupted
@@ -66,8 +72,9 @@ type reader struct {
 	aloft      atomic.Int64 // deliveries that loops were given and have not made
 	// aloftBytes is how many bytes these hold.
 	aloftBytes atomic.Int64
-	change     uint64 // counts changes that are handed out
-	hits       []hit  // memory for those of the next batch
+	change     uint64      // counts changes that are handed out
+	hits       []hit       // memory for those of the next batch
+	connecting *trace.Span // until the stream is live
 }
 
 // What makes a reader begin anew, or end.
@@ -99,6 +106,8 @@ func newReader(f *Feeds, id string, settings tutti.Database) *reader {
 // context ends, the tenant is gone or nobody subscribes any more.
 func (r *reader) run(ctx context.Context) {
 	defer r.abandon()
+	r.stand()
+	defer r.standDown()
 	if r.inbox.condemned() { // it was made to drop what another left
 		r.drop(ctx, r.settings)
 		if r.feeds.retire(r) {
@@ -113,6 +122,7 @@ func (r *reader) run(ctx context.Context) {
 			return
 		case errors.Is(err, errIdle):
 			if r.inbox.idle() {
+				r.count(tally.FeedStops, 1)
 				r.abandon()
 				r.drop(ctx, settings) // who comes meanwhile waits in the inbox
 				if r.feeds.retire(r) {
@@ -174,6 +184,7 @@ func (r *reader) serve(ctx context.Context) (err error) {
 		case <-r.queue.bell:
 		case <-r.landed:
 		case <-pulse.C:
+			r.standing().LagBytes.Store(r.lag())
 			if err := r.attend(ctx); err != nil {
 				return err
 			}
@@ -220,6 +231,7 @@ func (r *reader) begin() {
 		r.suspend(s)
 	}
 	r.abandon()
+	r.connects("")
 	r.open()
 }
 
@@ -310,6 +322,7 @@ func (r *reader) work(ctx context.Context) error {
 		}
 		r.tellReady() // the state may be new
 		r.settle(ctx)
+		r.stand()
 		if len(r.waiting) == 0 {
 			return nil
 		}
@@ -318,6 +331,7 @@ func (r *reader) work(ctx context.Context) error {
 			n++
 		}
 		r.judging = n
+		r.standing().Oldest.Store(r.waiting[0].tx.Committed.UnixNano())
 		if err := r.judge(ctx, r.waiting[:n]); err != nil {
 			return err
 		}
@@ -328,20 +342,25 @@ func (r *reader) work(ctx context.Context) error {
 
 // note takes note of a state of the stream.
 func (r *reader) note(s wal.State) {
+	r.remember(s)
 	switch s := s.(type) {
 	case wal.Live:
+		r.connected()
 		r.failure = nil
 		r.live.Store(true)
 		r.log.Info("feed is live", "slot", r.slot(r.place), "since", wal.FormatLSN(s.Since))
 		r.acknowledge()
 	case wal.Down:
+		r.connects(s.Failure.Code)
 		r.live.Store(false)
+		r.count(tally.FeedFailures, 1)
 		if r.failure == nil || r.failure.Code != s.Failure.Code {
 			r.log.Warn("feed is down", "code", s.Failure.Code, "err", s.Failure)
 		}
 		r.failure = s.Failure
 		r.tellPending()
 	case wal.Lost:
+		r.count(tally.FeedLosses, 1)
 		r.log.Error("changes were lost: the replication slot was gone", "code", wal.ReplicationSlotLost,
 			"from", wal.FormatLSN(s.From), "to", wal.FormatLSN(s.To))
 		r.tellLost()
@@ -360,6 +379,7 @@ func (r *reader) insist(ctx context.Context, question string, ask func(context.C
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		r.count(tally.QueryFailures, 1)
 		r.log.Warn("database did not answer, it is asked again", "code", "DatabaseUnavailable",
 			"question", question, "err", err, "again_in", wait)
 		select {

@@ -42,6 +42,7 @@ func (r *reader) abandon() {
 func (r *reader) configure(f *wal.Feed) {
 	f.Config, f.Catalog, f.Publications = r.db.Replication(), r.db, r.publications
 	f.Slot, f.Temporary = r.slot(r.place), r.place.Temporary
+	r.reading.Store(f)
 }
 
 // A feed is a wal.Feed that is configured each time it runs.

@@ -308,7 +308,7 @@ func (r *reader) admit(b *binding) {
 	s := b.subscription
 	r.succeed(s)
 	if b.err != nil {
-		r.log.Info("subscription refused", "code", "RealtimeDisabledForConfiguration", "topic", s.Topic, "reason", b.err)
+		r.log.Info("subscription refused", "code", "RealtimeDisabledForConfiguration", "topic", s.Topic, "reason", reasonOf(b.err))
 		r.refuse(s, b.err.Error())
 		return
 	}

@@ -54,7 +54,7 @@ func New(loops []Loop) *Hub {
 		h.wanted[i].loops = make(map[tutti.Topic]uint64)
 	}
 	for i := range loops {
-		h.shards = append(h.shards, &Shard{hub: h, index: i, rooms: make(map[tutti.Topic]*room)})
+		h.shards = append(h.shards, &Shard{hub: h, index: i, rooms: make(map[tutti.Topic]*room), crowds: make(map[string]*group)})
 	}
 	return h
 }

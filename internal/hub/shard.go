@@ -14,14 +14,21 @@ type Shard struct {
 	hub     *Hub
 	index   int
 	rooms   map[tutti.Topic]*room
+	crowds  map[string]*group // by tenant
+	watched map[tutti.Topic]*watched
 	members int
 }
 
 // A room is the listeners of one topic on one loop.
 type room struct {
 	topic   tutti.Topic
+	crowd   *group
 	members []*Seat
 }
+
+// A group is how many listeners of a tenant there are on one loop. Rooms point to
+// it, so that to join one that is there finds it without looking for it.
+type group struct{ members int }
 
 // A Seat is a listener's place in a room. Its zero value is nobody's.
 type Seat struct {
@@ -35,13 +42,16 @@ type Seat struct {
 func (s *Shard) Join(t tutti.Topic, seat *Seat, l Listener) tutti.Topic {
 	r := s.rooms[t]
 	if r == nil {
-		r = &room{topic: t}
+		r = &room{topic: t, crowd: s.crowd(t.Tenant)}
 		s.rooms[t] = r
-		s.hub.setWanted(t, s.index, true)
+		if !s.wanted(t) {
+			s.hub.setWanted(t, s.index, true)
+		}
 	}
 	*seat = Seat{listener: l, room: r, at: len(r.members)}
 	r.members = append(r.members, seat)
 	s.members++
+	r.crowd.members++
 	return r.topic
 }
 
@@ -58,17 +68,25 @@ func (s *Shard) Leave(seat *Seat) {
 	r.members = r.members[:last]
 	if last == 0 {
 		delete(s.rooms, r.topic)
-		s.hub.setWanted(r.topic, s.index, false)
+		if !s.wanted(r.topic) {
+			s.hub.setWanted(r.topic, s.index, false)
+		}
 	} else if cap(r.members) > 64 && last < cap(r.members)/4 {
 		r.members = append(make([]*Seat, 0, 2*last), r.members...)
 	}
 	s.members--
+	if r.crowd.members--; r.crowd.members == 0 {
+		delete(s.crowds, r.topic.Tenant)
+	}
 	*seat = Seat{}
 }
 
 // Deliver hands a message to everyone in its room, and returns how many that
 // are. It walks from the end, so that a listener may leave while it hears.
 func (s *Shard) Deliver(m *Message) int {
+	if len(s.watched) > 0 {
+		s.show(m)
+	}
 	r := s.rooms[m.Topic]
 	if r == nil {
 		return 0

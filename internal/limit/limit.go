@@ -11,6 +11,8 @@ package limit
 import (
 	"math"
 	"sync/atomic"
+
+	"github.com/tutti-realtime/tutti/internal/tally"
 )
 
 // How often a counter takes a sample, and how many samples make its window
@@ -31,6 +33,8 @@ type Tenant struct {
 	DBEvents Counter // deliveries of database changes; the same window
 	Requests Counter // HTTP requests; average over 60 s, renewed every second
 
+	Tally *tally.Tenant // what else is counted of the tenant on this node
+
 	users atomic.Int64 // of this node
 	idle  atomic.Int64 // seconds since anything was counted or anybody asked for this tenant
 	age   int          // seconds since creation; Meters.Run's alone
@@ -48,7 +52,7 @@ type Tenant struct {
 // newTenant returns counters for a tenant that is counted on so many lanes, a
 // power of two.
 func newTenant(lanes int) *Tenant {
-	t := &Tenant{}
+	t := &Tenant{Tally: tally.New(lanes)}
 	shared := make([]lane, lanes)
 	for kind, c := range t.counters() {
 		if c == &t.Requests {

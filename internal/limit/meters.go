@@ -24,9 +24,10 @@ type Meters struct {
 	// not changed. Nil on a single node, which then has nobody to count with.
 	Tell func(node string, message []byte) error
 
-	mu       sync.Mutex // guards entries and what is in them, and exchange
+	mu       sync.Mutex // guards all below, and what is in entries
 	entries  map[string]*entry
 	exchange *exchange
+	past     books // of tenants that were forgotten
 }
 
 // An entry keeps a tenant that counted something lately, and merely knows one
@@ -34,6 +35,7 @@ type Meters struct {
 type entry struct {
 	known weak.Pointer[Tenant]
 	kept  *Tenant // the same, or nil when quiet
+	books ledger  // what was counted of it, which outlives it
 
 	others *account // nil on a single node
 }
@@ -56,7 +58,9 @@ func (m *Meters) Of(tenantID string) *Tenant {
 	}
 	t := e.known.Value()
 	if t == nil {
+		e.books.addTo(&m.past)
 		t = newTenant(lanes())
+		e.books = t.ledger()
 		if e.others != nil {
 			t.connect(m.exchange, e.others)
 		}
@@ -189,6 +193,7 @@ func (m *Meters) living() map[string]*Tenant {
 		switch {
 		case t == nil:
 			delete(m.entries, id)
+			e.books.addTo(&m.past)
 			if e.others != nil {
 				gone = append(gone, e.others)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tutti-realtime/tutti/internal/channel"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/tally"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -74,7 +75,9 @@ func (c *conn) received(data []byte) {
 		return
 	}
 	c.heard = c.arrival()
-	c.loop.server.Metrics.input(c.loop.index, len(data))
+	if c.client.Meters != nil {
+		c.client.Meters.Tally.Add(c.loop.index, tally.InputBytes, int64(len(data)))
+	}
 	if err := c.reader.Read(data, c.message); err != nil {
 		c.broken(err)
 	}
@@ -194,6 +197,9 @@ func (c *conn) enqueue(frame []byte, urgent bool) {
 // for it is dropped, so that it may still hear why.
 func (c *conn) tooSlow() {
 	c.loop.server.Metrics.hungUp(websocket.CodeTryLater)
+	if c.client.Meters != nil {
+		c.client.Meters.Tally.Add(c.loop.index, tally.SlowClients, 1)
+	}
 	c.loop.server.Log.Warn("client is too slow", "code", "SlowClient", "tenant", c.client.TenantID, "bytes", c.out.bytes)
 	c.out.drop()
 	c.Hangup(websocket.CodeTryLater, "client is too slow: it did not take what was sent to it")
@@ -242,8 +248,11 @@ func (c *conn) flush() {
 	if c.out == nil || c.blocked || c.state == stateGone {
 		return
 	}
+	frames := c.out.waiting()
 	n, err := c.out.flush(c.wire, c.loop.output)
-	c.loop.server.Metrics.output(c.loop.index, n)
+	if n > 0 {
+		c.loop.wrote(c.client.Meters, n, frames-c.out.waiting())
+	}
 	switch {
 	case err == errBlocked:
 		c.blocked = true

@@ -44,7 +44,7 @@ func gather(t *testing.T, loops, clients int) *crowd {
 	s := &Server{Settings: ordinary(), Log: slog.New(slog.DiscardHandler), Meters: &limit.Meters{}}
 	s.Settings.Portable, s.Settings.Loops = true, loops
 	s.Settings.Idle, s.Settings.Abandoned = time.Hour, 0
-	s.Metrics = NewMetrics(prometheus.NewRegistry(), s.Open)
+	s.Metrics = NewMetrics(prometheus.NewRegistry(), s)
 	if _, err := s.Loops(); err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func turns(clients int, spread time.Duration, phase float64, holes []bool) strin
 func TestAHandshakeWhileTheNodeStops(t *testing.T) {
 	t.Parallel()
 	s := &Server{Settings: ordinary(), Log: slog.New(slog.DiscardHandler)}
-	s.Metrics = NewMetrics(prometheus.NewRegistry(), s.Open)
+	s.Metrics = NewMetrics(prometheus.NewRegistry(), s)
 	s.Refuse()
 	w := httptest.NewRecorder()
 	began := time.Now()

@@ -4,14 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/channel"
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
+	"github.com/tutti-realtime/tutti/internal/trace"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -20,6 +24,10 @@ type refusal struct {
 	status int
 	text   string
 	code   string // for log and metrics
+
+	// Of refusals that the reference has not: they show their code as well.
+	cure  string        // shown when there is one
+	after time.Duration // when to come again, and nobody waits for the backoff; 0 is not said
 }
 
 // ServeHTTP is the handshake: it checks who is asking, and takes the connection
@@ -43,19 +51,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.sendAway(w, r)
 		return
 	}
+	began := time.Now()
+	_, span := trace.Start(r.Context(), "admit")
 	client, refused := s.admit(r)
 	if refused != nil {
+		span.FailCode(refused.code)
+	}
+	span.End()
+	switch {
+	case refused != nil && refused.after > 0:
+		s.turnAway(w, r, refused)
+		return
+	case refused != nil:
 		s.refuse(w, r, refused)
 		return
 	}
-	client.Version = version
+	client.Version, client.Caller = version, callerOf(r)
+	trace.Of(r.Context()).Tenant(client.TenantID)
 	if fault := upgradeFault(r.Header); fault != "" {
 		http.Error(w, fault, http.StatusBadRequest)
 		return
 	}
 	if err := s.takeOver(w, r, client); err != nil {
-		s.Log.Warn("could not take a connection over", "tenant", client.TenantID, "err", err)
+		s.Log.WarnContext(r.Context(), "could not take a connection over", "tenant", client.TenantID, "err", err)
+		return
 	}
+	s.Metrics.connected(version, began)
 }
 
 // version reads the serializer version, which must be given once or not at all.
@@ -80,41 +101,51 @@ func (s *Server) tooLong(h http.Header) bool {
 
 // admit checks a handshake in the order of protocol, section 1.4.
 func (s *Server) admit(r *http.Request) (*channel.Client, *refusal) {
+	if refused := s.crowded(r); refused != nil {
+		return nil, refused
+	}
 	handle, err := s.Tenants.ByHost(r.Context(), r.Host)
 	if errors.Is(err, tutti.ErrNoTenant) {
-		return nil, &refusal{http.StatusNotFound, "Tenant not found", "TenantNotFound"}
+		s.Gate.Bad(r)
+		return nil, &refusal{status: http.StatusNotFound, text: "Tenant not found", code: "TenantNotFound"}
 	}
 	if err != nil {
-		s.Log.Error("finding a tenant failed", "host", r.Host, "err", err)
-		return nil, &refusal{http.StatusInternalServerError, "Error connecting to Realtime", "ErrorConnectingToWebsocket"}
+		s.Log.ErrorContext(r.Context(), "finding a tenant failed", "code", "ErrorConnectingToWebsocket", "host", r.Host, "err", err)
+		return nil, &refusal{status: http.StatusInternalServerError, text: "Error connecting to Realtime", code: "ErrorConnectingToWebsocket"}
 	}
 	t := handle.Tenant()
 	if t == nil {
-		return nil, &refusal{http.StatusNotFound, "Tenant not found", "TenantNotFound"}
+		return nil, &refusal{status: http.StatusNotFound, text: "Tenant not found", code: "TenantNotFound"}
+	}
+	if err := s.Gate.Origin(r, t); err != nil {
+		return nil, s.gateRefusal(r, err)
 	}
 	if t.Suspend {
-		return nil, &refusal{http.StatusForbidden, "Realtime was disabled for this tenant", "RealtimeDisabledForTenant"}
+		return nil, &refusal{status: http.StatusForbidden, text: "Realtime was disabled for this tenant", code: "RealtimeDisabledForTenant"}
 	}
 	raw, given := apiKey(r)
 	if !given {
-		return nil, &refusal{http.StatusUnauthorized, "API key is missing", "MissingAPIKey"}
+		return nil, &refusal{status: http.StatusUnauthorized, text: "API key is missing", code: "MissingAPIKey"}
 	}
-	token, err := s.Verifier.Verify(t, raw, time.Now())
+	token, err := s.verify(r, t, raw)
+	if _, ours := errors.AsType[*gate.Refusal](err); ours {
+		return nil, s.gateRefusal(r, err)
+	}
 	if err != nil {
 		var failure *auth.Failure
 		if !errors.As(err, &failure) {
-			s.Log.Error("verifying a token failed", "tenant", t.ExternalID, "err", err)
-			return nil, &refusal{http.StatusInternalServerError, "Error connecting to Realtime", "ErrorConnectingToWebsocket"}
+			s.Log.ErrorContext(r.Context(), "verifying a token failed", "code", "ErrorConnectingToWebsocket", "tenant", t.ExternalID, "err", err)
+			return nil, &refusal{status: http.StatusInternalServerError, text: "Error connecting to Realtime", code: "ErrorConnectingToWebsocket"}
 		}
 		status, text, code := failure.Handshake()
-		return nil, &refusal{status, text, code}
+		return nil, &refusal{status: status, text: text, code: code}
 	}
 	meters := s.Meters.Of(t.ExternalID)
 	switch {
 	case meters.ClusterUsers() >= t.MaxConcurrentUsers:
-		return nil, &refusal{http.StatusTooManyRequests, "Too many connected users", "ConnectionRateLimitReached"}
+		return nil, &refusal{status: http.StatusTooManyRequests, text: "Too many connected users", code: "ConnectionRateLimitReached"}
 	case meters.Joins.Over(t.MaxJoinsPerSecond):
-		return nil, &refusal{http.StatusTooManyRequests, "Too many joins per second", "JoinsRateLimitReached"}
+		return nil, &refusal{status: http.StatusTooManyRequests, text: "Too many joins per second", code: "JoinsRateLimitReached"}
 	}
 	return &channel.Client{
 		TenantID: t.ExternalID, Tenant: handle, Meters: meters, Token: token, Headers: extraHeaders(r.Header),
@@ -157,7 +188,7 @@ func apiKey(r *http.Request) (string, bool) {
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 	s.Metrics.refused(why.code)
-	s.Log.Info("handshake refused", "code", why.code, "host", r.Host, "err", why.text)
+	s.Log.InfoContext(r.Context(), "handshake refused", "code", why.code, "host", r.Host, "err", why.text)
 	wait := time.NewTimer(s.Settings.ConnectBackoff)
 	defer wait.Stop()
 	select {
@@ -171,16 +202,28 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, why *refusal) {
 func (why *refusal) answer(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(why.status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": why.text}) // the client may be gone
+	said := map[string]string{"error": why.text}
+	if why.cure != "" {
+		said["code"], said["cure"] = why.code, why.cure
+	}
+	_ = json.NewEncoder(w).Encode(said) // the client may be gone
 }
 
 // sendAway refuses a handshake because the node stops. Nobody waits: the client
 // is to try another node at once, and this connection is not to hold up the stop.
 func (s *Server) sendAway(w http.ResponseWriter, r *http.Request) {
-	why := &refusal{http.StatusServiceUnavailable, "Realtime is restarting, please standby", tutti.RealtimeRestarting}
+	s.turnAway(w, r, &refusal{
+		status: http.StatusServiceUnavailable, text: "Realtime is restarting, please standby",
+		code: tutti.RealtimeRestarting, after: time.Second,
+	})
+}
+
+// turnAway is refuse for those who are to come again, and need not be kept
+// waiting: they are told when.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, why *refusal) {
 	s.Metrics.refused(why.code)
-	s.Log.Debug("handshake refused", "code", why.code, "host", r.Host, "err", why.text)
-	w.Header().Set("Retry-After", "1") // second
+	s.Log.DebugContext(r.Context(), "handshake refused", "code", why.code, "host", r.Host, "err", why.text)
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(why.after.Seconds()))))
 	w.Header().Set("Connection", "close")
 	why.answer(w)
 }

@@ -58,7 +58,10 @@ type loop struct {
 	streams    sync.WaitGroup // the goroutines of streams
 	sweeps     bool           // a sweep is scheduled
 	held       bool           // there was something to read, and it was not
+	readied    uint32         // connections that were ready so far
 	stopped    bool
+	streak     streak  // of writes that are not counted yet
+	backlog    backlog // of the connections that this sweep has looked at
 }
 
 func newLoop(s *Server, index int) (*loop, error) {
@@ -135,7 +138,12 @@ func (l *loop) doWork() {
 		clear(l.work)
 		l.work, l.worked = l.mail.take(l.work), 0
 	}
+	attended := 0
 	for done := 0; done < turn && l.worked < len(l.work); l.worked++ {
+		if done-attended >= gap {
+			attended = done
+			l.attend()
+		}
 		t := l.work[l.worked]
 		l.work[l.worked] = task{}
 		l.mail.weight.Add(-t.weight())
@@ -155,7 +163,7 @@ func (l *loop) do(t task) {
 		return
 	}
 	l.hand(t.f)
-	l.server.Metrics.delivered(l.index, t.size)
+	l.server.Metrics.handedOut(l.index, t.size)
 }
 
 // flushDirty writes to all connections that something was queued for. Those for
@@ -166,14 +174,23 @@ func (l *loop) flushDirty() {
 	for i := range n {
 		if i%gap == gap-1 {
 			l.poll.wait(0)
+			l.attend()
 		}
 		c := l.dirty[i]
 		c.dirty = false
 		c.flush()
 	}
+	l.settle()
 	rest := copy(l.dirty, l.dirty[n:])
 	clear(l.dirty[rest:])
 	l.dirty = l.dirty[:rest]
+}
+
+// attend lets what must not wait for the loop go on, if there is something.
+func (l *loop) attend() {
+	if l.server.Attend != nil {
+		l.server.Attend()
+	}
 }
 
 // ready handles a connection that can be read or written.
@@ -188,6 +205,9 @@ func (l *loop) ready(slot int32, generation uint32, readable, writable bool) {
 	if writable {
 		c.blocked = false
 		c.flush()
+	}
+	if l.readied++; l.readied%gap == 0 {
+		l.attend()
 	}
 	if readable && c.state != stateGone {
 		if l.server.Full() {
@@ -229,6 +249,9 @@ func (l *loop) remove(c *conn) {
 	l.free = append(l.free, c.slot)
 	l.count--
 	l.server.open.Add(-1)
+	if l.count == 0 {
+		l.report(backlog{})
+	}
 	if l.count == 0 && l.empty != nil {
 		l.empty()
 		l.empty = nil

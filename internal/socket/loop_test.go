@@ -23,7 +23,7 @@ func (n *nag) close()             {}
 // quiet returns a loop that does not run, with some connections.
 func quiet(conns int) *loop {
 	s := &Server{Settings: ordinary(), Log: slog.New(slog.DiscardHandler), Meters: &limit.Meters{}}
-	s.Metrics = NewMetrics(prometheus.NewRegistry(), s.Open)
+	s.Metrics = NewMetrics(prometheus.NewRegistry(), s)
 	l := &loop{server: s, output: make([]byte, 0, writeSize)}
 	for range conns {
 		c := &conn{loop: l, wire: &trickle{takes: 1 << 20}, heard: time.Now()}

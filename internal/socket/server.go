@@ -17,6 +17,7 @@ import (
 
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/channel"
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/tenant"
@@ -33,6 +34,7 @@ type Settings struct {
 	SendBuffer     int           // bytes of the kernel's send buffer; 0 leaves it to the kernel
 	Idle           time.Duration // without a byte from the client, until it is hung up on
 	Abandoned      time.Duration // how often clients that left all their channels are dropped
+	MaxOpen        int           // connections at once; 0 is no limit
 	ConnectBackoff time.Duration // how long the refusal of a handshake waits
 	CloseHandshake time.Duration // how long a closed socket waits for the client to close too
 }
@@ -43,8 +45,10 @@ type Server struct {
 	Tenants  *tenant.Directory
 	Verifier *auth.Verifier
 	Meters   *limit.Meters
+	Gate     *gate.Gate // nil: anybody may ask, as often as they like
 	Log      *slog.Logger
 	Metrics  *Metrics
+	Attend   func() // what busy loops call now and then, and what takes microseconds; may be nil
 
 	loops []*loop
 	next  atomic.Uint32 // connections accepted, for choosing a loop

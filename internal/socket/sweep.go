@@ -31,10 +31,12 @@ func (l *loop) scheduleSweep() {
 func (l *loop) sweep(now time.Time) {
 	for range len(l.slots)/sweepParts + 1 {
 		if l.swept >= len(l.slots) {
-			l.swept = 0
+			l.report(l.backlog)
+			l.swept, l.backlog = 0, backlog{}
 			return
 		}
 		if c := l.slots[l.swept]; c != nil {
+			l.backlog.add(c)
 			c.inspect(now)
 		}
 		l.swept++

@@ -28,7 +28,8 @@ const (
 
 // Directory knows the tenants of a Store that somebody asked for, so that a
 // message or a join makes no trip to the store. A tenant that it knows stays in
-// force while the store is down; one that does not exist is asked for each time.
+// force while the store is down; one that does not exist is asked for each time,
+// unless Absent says otherwise.
 // Deleted tenants are forgotten, others are not: one small entry for each.
 type Directory struct {
 	Store Store
@@ -43,9 +44,13 @@ type Directory struct {
 	Keep time.Duration // how long an answer of the store is good; 0 is 30 s
 	Log  *slog.Logger  // nil is slog.Default()
 
-	mu      sync.RWMutex // guards what follows, and when a Handle expires
-	handles map[string]*Handle
-	loads   map[string]*load
+	Absent    time.Duration // how long a name that is no tenant is taken to be none; 0 is not at all
+	Strangers chan struct{} // has a place for each question at once about names that are not known; nil is no limit
+
+	strangers strangers
+	mu        sync.RWMutex // guards what follows, and when a Handle expires
+	handles   map[string]*Handle
+	loads     map[string]*load
 }
 
 // Handle is a tenant as it is known now. A socket holds it for its life.
@@ -76,6 +81,9 @@ func (d *Directory) Find(ctx context.Context, id string) (*Handle, error) {
 	for {
 		if h := d.fresh(id); h != nil {
 			return h, nil
+		}
+		if d.Absent > 0 && d.strangers.knows(id) {
+			return nil, tutti.ErrNoTenant
 		}
 		l, mine := d.begin(id)
 		switch {
@@ -120,6 +128,7 @@ func (d *Directory) refresh(ctx context.Context, id string) error {
 		l, mine := d.begin(id)
 		switch {
 		case mine && l.known == nil:
+			d.strangers.forget(id)
 			d.finish(id, l)
 			return nil
 		case mine:
@@ -178,12 +187,19 @@ func (d *Directory) begin(id string) (l *load, mine bool) {
 // ask puts the question to the store and finishes the load.
 func (d *Directory) ask(ctx context.Context, id string, l *load) {
 	defer d.finish(id, l)
+	leave, err := d.enter(ctx, l.known)
+	if err != nil {
+		l.err, l.abandoned = err, true
+		return
+	}
+	defer leave()
 	found, err := d.Store.Find(ctx, id)
 	switch {
 	case err == nil:
 		l.handle = d.keep(id, l.known, found)
 	case errors.Is(err, tutti.ErrNoTenant):
 		d.forget(id, l.known)
+		d.strangers.note(id, d.Absent)
 		l.err = err
 	default:
 		d.postpone(l.known)

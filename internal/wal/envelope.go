@@ -13,7 +13,8 @@ import (
 type envelope struct {
 	payload []byte // pgoutput's message; nil for a keepalive
 	start   uint64 // position of the payload
-	end     uint64 // keepalive: the server has sent all before it
+	end     uint64 // of a keepalive: the server has sent all before it
+	written uint64 // end of the server's log
 	reply   bool   // keepalive: the server wants an answer at once
 }
 
@@ -22,10 +23,12 @@ func openEnvelope(data []byte) (e envelope, err error) {
 	switch kind := c.uint8(); kind {
 	case 'w':
 		e.start = c.uint64()
-		c.bytes(16) // end of the server's log, and its clock
+		e.written = c.uint64()
+		c.bytes(8) // the server's clock
 		e.payload = c.b
 	case 'k':
 		e.end = c.uint64()
+		e.written = e.end
 		c.bytes(8)
 		e.reply = c.uint8() == 1
 	default:

@@ -72,6 +72,11 @@ func (f *Feed) Confirm(lsn uint64) { f.position.confirm(lsn) }
 // over. Where the feed is Shared it may be confirmed, too.
 func (f *Feed) Passed() uint64 { return f.position.silent() }
 
+// Lag returns how many bytes of its log the server has written and may not forget
+// yet, as far as it has said. It says so with all that it sends, and every half
+// minute or so when that is nothing.
+func (f *Feed) Lag() uint64 { return f.position.lag() }
+
 // Run feeds until the context ends, whose cause it returns, or until Deliver
 // fails, whose error it wraps. Whatever else fails is told to State and tried
 // again, without end. When it returns the server has let go of the slot, if it

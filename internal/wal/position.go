@@ -10,6 +10,7 @@ type position struct {
 	shared    bool       // what holds nothing for us must be confirmed as well
 	passed    uint64     // end of what holds nothing for us behind handed
 	reported  uint64     // what the server may forget, as far as we have told it
+	written   uint64     // end of the server's log, as far as we have heard
 	// Of a transaction that was handed over in part: where its commit is, and how
 	// many changes.
 	partly      uint64
@@ -21,6 +22,7 @@ func (p *position) begin(lsn uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.confirmed, p.handed, p.passed, p.reported = 0, 0, 0, lsn
+	p.written = lsn // another server's may have been further
 	p.partly, p.partChanges = 0, 0
 }
 
@@ -63,6 +65,23 @@ func (p *position) silent() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.passed
+}
+
+// hear takes note of the end of the server's log.
+func (p *position) hear(written uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.written = max(p.written, written)
+}
+
+// lag returns how many bytes of log the server keeps for us, as far as we know.
+func (p *position) lag() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reported == 0 || p.written < p.reported {
+		return 0
+	}
+	return p.written - p.reported
 }
 
 // progress returns something that is another when something was handed over.

@@ -121,6 +121,7 @@ func (s *stream) take(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
+	s.position.hear(e.written)
 	if e.payload == nil {
 		s.keepalive(e)
 		return nil
