@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/limit"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 var (
@@ -34,6 +34,7 @@ type caller struct {
 func (a *API) meet(r *http.Request, h http.Header) (*caller, error) {
 	handle, err := a.Tenants.ByHost(r.Context(), r.Host)
 	if errors.Is(err, tutti.ErrNoTenant) {
+		a.Gate.Bad(r)
 		return nil, errNoTenant
 	}
 	if err != nil {
@@ -43,6 +44,11 @@ func (a *API) meet(r *http.Request, h http.Header) (*caller, error) {
 	if t == nil {
 		return nil, errNoTenant // deleted a moment ago
 	}
+	if err := a.Gate.Origin(r, t); err != nil {
+		h.Del("Access-Control-Allow-Origin")
+		return nil, err
+	}
+	trace.Of(r.Context()).Tenant(t.ExternalID)
 	c := &caller{tenant: t, meters: a.Meters.Of(t.ExternalID)}
 	c.meters.Requests.Add(0, 1)
 	rate, most := int(c.meters.Requests.Average()), t.MaxEventsPerSecond
@@ -61,13 +67,8 @@ func (a *API) admit(r *http.Request, h http.Header) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, ok := tokenOf(r.Header)
-	if !ok {
-		return nil, errNoToken
-	}
-	if c.token, err = a.Verifier.Verify(c.tenant, raw, time.Now()); err != nil {
-		a.Log.Debug("token refused", "tenant", c.tenant.ExternalID, "err", err)
-		return nil, errNoToken
+	if c.token, err = a.verify(r, c.tenant); err != nil {
+		return nil, err
 	}
 	if c.tenant.Suspend {
 		return nil, errSuspended

@@ -8,6 +8,7 @@
 package api
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/broadcast"
 	"github.com/tutti-realtime/tutti/internal/extend"
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 )
@@ -26,6 +28,7 @@ type API struct {
 	Verifier *auth.Verifier
 	Meters   *limit.Meters
 	Door     *broadcast.Door
+	Gate     *gate.Gate // nil: anybody may ask, as often as they like
 
 	Policies Policies // nil: nobody may write to a private topic
 
@@ -37,12 +40,15 @@ type API struct {
 	Pages fs.FS
 
 	// Metrics answers /metrics and /metrics/{region}, whose region is the
-	// request's path value. Nil: there is no such path.
+	// request's path value. With ?scope=node they are the node's alone. Nil: there
+	// is no such path.
 	Metrics          http.Handler
-	MetricsSecret    string   // METRICS_JWT_SECRET; "" lets nobody in
+	MetricsSecrets   []string // METRICS_JWT_SECRET and METRICS_JWT_SECRET_NEXT; without any nobody is let in
 	MetricsBlocklist []string // METRICS_TOKEN_BLOCKLIST; may be nil
 
 	Management *Management // nil: there are no /api/tenants
+
+	Admin http.Handler // the paths below /admin/api/; nil: there are none
 
 	Extensions *extend.Host // nil: there are no /api/extensions
 
@@ -52,6 +58,10 @@ type API struct {
 	// in words that anybody may read; nil when they may come. It may be nil
 	// itself: then they always may.
 	Ready func() error
+
+	// Alive returns when the process has shown that it does its work, or why only a
+	// new start helps. It may be nil: then who answers lives.
+	Alive func(context.Context) error
 
 	// Full says that the node takes no more broadcasts for now. It may be nil.
 	Full func() bool
@@ -80,6 +90,9 @@ func (a *API) Handler() http.Handler {
 		if r.gateway {
 			mux.Handle(r.method+" "+gateway+r.path, r.serve)
 		}
+	}
+	if a.Admin != nil {
+		mux.Handle("/admin/api/", a.Admin)
 	}
 	// Without a method, so that a path called with the wrong one is not found,
 	// as in the reference, instead of "not allowed".

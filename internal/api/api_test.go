@@ -88,6 +88,7 @@ func newNode(change func(*API)) *node {
 		Pages: fstest.MapFS{
 			"index.html":           {Data: []byte("<title>console</title>")},
 			"classroom.html":       {Data: []byte("<title>classroom</title>")},
+			"admin.html":           {Data: []byte("<title>admin</title>")},
 			"favicon.svg":          {Data: []byte("<svg/>")},
 			".gitkeep":             {Data: []byte("hidden")},
 			"assets/app-3f9a1c.js": {Data: []byte("export {}")},
@@ -95,7 +96,7 @@ func newNode(change func(*API)) *node {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "up 1 "+r.PathValue("region"))
 		}),
-		MetricsSecret: metricsSecret,
+		MetricsSecrets: []string{metricsSecret},
 		Status: func() Status {
 			return Status{Version: "1.2.3", Started: time.Unix(0, 0), Connections: 7, Topics: 5, Tenants: 2}
 		},

@@ -39,13 +39,17 @@ func (a *API) batch(r *http.Request, h http.Header) error {
 	if err != nil {
 		return err
 	}
-	entries, err := parseBatch(c.tenant, body)
+	entries, err := a.parseBatch(c.tenant, body)
 	if err != nil {
 		return err
 	}
 	if err := c.mayBroadcast(len(entries)); err != nil {
 		return err
 	}
+	r, span := spanned(r, "broadcast")
+	defer span.End()
+	span.Tenant(c.tenant.ExternalID)
+	span.Count("messages", len(entries))
 	for _, e := range entries {
 		if !e.private {
 			a.Door.Release(c.meters, 0, e.message(c.tenant))
@@ -71,7 +75,7 @@ func (a *API) batchPrivate(r *http.Request, c *caller, entries []entry) {
 	for _, name := range order {
 		topic := tutti.Topic{Tenant: c.tenant.ExternalID, Name: name, Private: true}
 		if err := a.authorize(r, topic, c.token); err != nil {
-			a.drop(topic, err)
+			a.drop(r.Context(), topic, err)
 			continue
 		}
 		for _, e := range byTopic[name] {
@@ -104,7 +108,7 @@ func (e entry) message(t *tutti.Tenant) tutti.Message {
 // error is faults with a slot for each message, but a batch that is longer than
 // the tenant could ever send is not looked into: one fault takes a hundred bytes
 // to report, and a body has room for millions of messages.
-func parseBatch(t *tutti.Tenant, body []byte) ([]entry, error) {
+func (a *API) parseBatch(t *tutti.Tenant, body []byte) ([]entry, error) {
 	list, _ := phoenix.Lookup(body, "messages")
 	if absent(list) {
 		return nil, faults{"messages": []string{blank}}
@@ -130,6 +134,7 @@ func parseBatch(t *tutti.Tenant, body []byte) ([]entry, error) {
 	faulty := false
 	for element := range phoenix.Elements(list) {
 		e, wrong := parseEntry(t, element)
+		a.judge(t, &e, wrong)
 		entries, slots = append(entries, e), append(slots, wrong)
 		faulty = faulty || len(wrong) > 0
 	}
@@ -137,6 +142,18 @@ func parseBatch(t *tutti.Tenant, body []byte) ([]entry, error) {
 		return nil, faults{"messages": slots}
 	}
 	return entries, nil
+}
+
+// judge notes a fault of an event that only a room may send.
+func (a *API) judge(t *tutti.Tenant, e *entry, wrong faults) {
+	event, ok := phoenix.Unquote(e.event)
+	topic := tutti.Topic{Tenant: t.ExternalID, Name: e.topic, Private: e.private}
+	if !ok {
+		return
+	}
+	if why := a.Door.Forged(t, topic, event, broadcast.FromHTTP); why != nil {
+		wrong.add("event", why.Error())
+	}
 }
 
 // parseEntry reads one message. The faults are empty, not nil, if there are none.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 )
 
 func TestFaultsOfABatch(t *testing.T) {
@@ -170,7 +171,7 @@ func FuzzParseBatch(f *testing.F) {
 	f.Add([]byte(``))
 	t := tenants()[0]
 	f.Fuzz(func(test *testing.T, body []byte) {
-		entries, err := parseBatch(t, body)
+		entries, err := (&API{Door: &broadcast.Door{}}).parseBatch(t, body)
 		if err != nil {
 			if _, merr := json.Marshal(err); merr != nil {
 				test.Fatalf("cannot report %v: %v", err, merr)

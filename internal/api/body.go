@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/phoenix"
 )
 
@@ -31,7 +32,11 @@ func readBody(r *http.Request) (body []byte, mediaType string, err error) {
 	// grows with what comes.
 	body, err = io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
+	var shut *gate.Refusal
+	var stranger *Refusal
 	switch {
+	case errors.As(err, &shut), errors.As(err, &stranger): // what knock has put before the body
+		return nil, "", err
 	case errors.As(err, &tooLarge):
 		return nil, "", bare(http.StatusRequestEntityTooLarge)
 	case err != nil:

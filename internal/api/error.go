@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+
+	"github.com/tutti-realtime/tutti/internal/gate"
 )
 
 // A Refusal is an error that the caller of the HTTP interface sees, as
@@ -51,7 +53,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *Refusal
 	var status bare
 	var wrong faults
+	var shut *gate.Refusal
 	switch {
+	case errors.As(err, &shut):
+		retryAfter(w.Header(), shut)
+		refused(w, shut)
 	case errors.As(err, &refusal):
 		if refusal.Status >= http.StatusInternalServerError && refusal != errCannot {
 			a.logFailure(r, refusal.Status, err)
@@ -82,7 +88,7 @@ func (a *API) logFailure(r *http.Request, status int, err error) {
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	a.Log.Log(r.Context(), level, "request failed", "host", r.Host, "code", status, "err", err)
+	a.Log.Log(r.Context(), level, "request failed", "host", r.Host, "code", "UnknownErrorOnController", "status", status, "err", err)
 }
 
 func message(text string) any { return map[string]string{"message": text} }
@@ -108,7 +114,9 @@ func answerBare(w http.ResponseWriter, r *http.Request, status int) {
 
 func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if len(w.Header()["Content-Security-Policy"]) == 0 { // a page has set its own
+		gate.Data(w.Header())
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only when the client is gone
 }

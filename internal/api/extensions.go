@@ -8,6 +8,7 @@ import (
 
 	"github.com/tutti-realtime/tutti"
 	"github.com/tutti-realtime/tutti/internal/extend"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // errNoExtension is what a tenant's client is told that has not got an extension.
@@ -27,19 +28,19 @@ func extended(a *API, host *extend.Host) (list []route) {
 			list = append(list, route{method: r.Method, path: path, gateway: true, undocumented: true, serve: a.extension(host, e, r)})
 		}
 		for path, all := range methods {
-			list = append(list, route{method: "OPTIONS", path: path, gateway: true, undocumented: true, serve: preflightOf(all)})
+			list = append(list, route{method: "OPTIONS", path: path, gateway: true, undocumented: true, serve: a.preflightOf(all)})
 		}
 	}
 	return list
 }
 
 // preflightOf is preflight for some methods.
-func preflightOf(methods []string) http.HandlerFunc {
+func (a *API) preflightOf(methods []string) http.HandlerFunc {
 	slices.Sort(methods)
 	allowed := strings.Join(slices.Compact(methods), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Methods", allowed)
-		preflightFor(w, r)
+		a.preflightFor(w, r)
 	}
 }
 
@@ -47,8 +48,14 @@ func preflightOf(methods []string) http.HandlerFunc {
 // that has it. What it panics with is its own affair: see guard.
 func (a *API) extension(host *extend.Host, e *tutti.Extension, r tutti.ExtensionRoute) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
-		allowOrigin(w.Header(), request)
-		w.Header().Set("X-Request-Id", requestID(request.Header, a.BaggageKey))
+		a.allowOrigin(w.Header(), request)
+		w.Header().Set("X-Request-Id", trace.Request(request.Context()))
+		release, err := a.knock(request)
+		if err != nil {
+			a.fail(w, request, err)
+			return
+		}
+		defer release()
 		asked, err := a.extensionRequest(host, e, w, request)
 		if err != nil {
 			a.fail(w, request, err)

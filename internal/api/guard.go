@@ -12,10 +12,13 @@ import (
 // guard is what every request passes first: paths get one spelling, and a
 // handler that panics answers for itself only.
 func (a *API) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, outer *http.Request) {
 		started := &startedWriter{ResponseWriter: w}
+		r := a.named(outer)
 		defer a.recover(started, r)
-		next.ServeHTTP(started, withoutEmptySegments(r))
+		request := withoutEmptySegments(r)
+		defer func() { outer.Pattern = request.Pattern }() // for who looks at it from outside
+		next.ServeHTTP(started, request)
 	})
 }
 
@@ -29,7 +32,7 @@ func (a *API) recover(w *startedWriter, r *http.Request) {
 	if fault == http.ErrAbortHandler {
 		panic(fault)
 	}
-	a.Log.Error("handler panicked", "host", r.Host, "err", fault, "stack", string(debug.Stack()))
+	a.Log.ErrorContext(r.Context(), "handler panicked", "code", "UnknownErrorOnController", "host", r.Host, "err", fault, "stack", string(debug.Stack()))
 	if w.started {
 		panic(http.ErrAbortHandler)
 	}

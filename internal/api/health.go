@@ -1,11 +1,28 @@
 package api
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
-// live says that the process answers, as healthcheck does. What is not live is
-// started anew, which would not help a node whose database is down.
-func live(w http.ResponseWriter, _ *http.Request) {
+// liveness is how long a process may take to show that it lives. A loop under
+// load takes a turn in some milliseconds.
+const liveness = 8 * time.Second
+
+// live says whether the process does its work. What is not live is started anew,
+// which would not help a node whose database is down.
+func (a *API) live(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	if a.Alive != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), liveness)
+		defer cancel()
+		if err := a.Alive(ctx); err != nil {
+			a.Log.Error("the process does not do its work", "err", err)
+			answer(w, http.StatusServiceUnavailable, map[string]bool{"live": false})
+			return
+		}
+	}
 	answer(w, http.StatusOK, map[string]bool{"live": true})
 }
 

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/tutti-realtime/tutti"
-	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/tenant"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // Management is what the tenants API needs (protocol §9.1 and §9.2): the routes
@@ -41,6 +42,10 @@ type Management struct {
 	// Reauthorize has the policies of private channels asked again, and returns
 	// about how many channels. Nil: it cannot be done.
 	Reauthorize func(ctx context.Context, id string, who Who) (int, error)
+
+	// Audit is told who changed what. No line of it may be left out, so that it need
+	// not be the log of all else. Nil: it is.
+	Audit *slog.Logger
 }
 
 // A Sealer encrypts what only the server itself may read.
@@ -92,13 +97,11 @@ type managed func(w http.ResponseWriter, v *visit) error
 // are told nothing, not even why.
 func (g *registrar) open(serve managed) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id := requestID(r.Header, g.BaggageKey)
+		id := trace.Request(r.Context())
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("Cache-Control", "no-store")
-		service := auth.Service{Secrets: g.Secrets, Blocked: g.Blocklist, Validators: g.Verifier.Validators}
-		token, ok := bearer(r.Header)
-		if !ok || service.Verify(token, time.Now()) != nil {
-			w.WriteHeader(http.StatusForbidden)
+		token, ok := g.API.service(w, r, g.Management.service(g.Verifier.Validators))
+		if !ok {
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), storePatience)

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"github.com/tutti-realtime/tutti/internal/gate"
 )
 
 // openapiJSON describes every route; a test holds it against routes.
@@ -101,6 +103,6 @@ func (a *API) documentation(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	secure(w.Header())
+	gate.Page(w.Header(), gate.Needs{})
 	write(w, http.StatusOK, "text/html; charset=utf-8", page.Bytes())
 }

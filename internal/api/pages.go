@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/gate"
 )
 
 // notBuilt is shown in place of the pages.
@@ -16,16 +18,16 @@ const notBuilt = `This is a Tutti server. It runs, but its browser pages were no
 Clients connect to /socket/websocket. To get the pages, run make and start it again.
 `
 
-// contentPolicy is the one that the pages carry themselves, and forbids frames.
-// A page may connect to any server, because a developer may name any.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"connect-src 'self' ws: wss: http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-// secure keeps a page from what it has no need of.
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", contentPolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+// needs returns what a page cannot do without. A developer may have the console
+// and the classroom connect to any server.
+func needs(name string) gate.Needs {
+	switch name {
+	case "index.html":
+		return gate.Needs{AnyServer: true, Features: []string{"clipboard-write"}}
+	case "classroom.html":
+		return gate.Needs{AnyServer: true, Features: []string{"clipboard-write", "midi"}}
+	}
+	return gate.Needs{Features: []string{"clipboard-write"}}
 }
 
 // page serves the browser pages. It gets every path that is nothing else.
@@ -35,12 +37,14 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) {
 		answerBare(w, r, http.StatusNotFound)
 		return
 	}
-	bare := name == "" || name == "classroom" // people type these
+	bare := name == "" || name == "classroom" || name == "admin" // people type these
 	switch name {
 	case "":
 		name = "index.html"
 	case "classroom":
 		name = "classroom.html"
+	case "admin", "admin/":
+		name = "admin.html"
 	}
 	data, err := a.file(name)
 	switch {
@@ -79,7 +83,7 @@ func hidden(name string) bool {
 // content; all else is asked for again each time, which costs a 304.
 func serveFile(w http.ResponseWriter, r *http.Request, name string, data []byte) {
 	h := w.Header()
-	secure(h)
+	gate.Page(h, needs(name))
 	if strings.HasPrefix(name, "assets/") {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {

@@ -3,9 +3,9 @@ package api
 import (
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/gate"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // healthcheck says that the process answers. It asks nothing else, so that a
@@ -16,7 +16,7 @@ func healthcheck(w http.ResponseWriter, _ *http.Request) {
 
 // ping says whether the tenant of the host exists and may send requests.
 func (a *API) ping(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Request-Id", requestID(r.Header, a.BaggageKey))
+	w.Header().Set("X-Request-Id", trace.Request(r.Context()))
 	if _, err := a.meet(r, w.Header()); err != nil {
 		a.fail(w, r, err)
 		return
@@ -27,16 +27,10 @@ func (a *API) ping(w http.ResponseWriter, r *http.Request) {
 // metrics lets those read who show a token of the metrics' own secret. Others
 // are told nothing, not even why.
 func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
-	service := auth.Service{
-		Secrets:    []string{a.MetricsSecret},
-		Blocked:    a.MetricsBlocklist,
-		Validators: a.Verifier.Validators,
-	}
-	token, ok := bearer(r.Header)
-	if !ok || service.Verify(token, time.Now()) != nil {
-		w.WriteHeader(http.StatusForbidden)
+	if _, ok := a.service(w, r, a.metricsService()); !ok {
 		return
 	}
+	gate.Data(w.Header())
 	a.Metrics.ServeHTTP(w, r)
 }
 

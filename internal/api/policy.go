@@ -24,5 +24,10 @@ func (a *API) authorize(r *http.Request, t tutti.Topic, token *auth.Token) error
 	if a.Policies == nil {
 		return errUnauthorized
 	}
-	return a.Policies.Authorize(r.Context(), t, token, r.Header)
+	r, span := spanned(r, "policy check")
+	span.Tenant(t.Tenant)
+	span.Set("check", "write")
+	err := a.Policies.Authorize(r.Context(), t, token, r.Header)
+	finish(span, err)
+	return err
 }

@@ -5,7 +5,17 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
+
+// named returns the request with its name in its context, for the answer, the log
+// and traces.
+func (a *API) named(r *http.Request) *http.Request {
+	id := requestID(r.Header, a.BaggageKey)
+	trace.Of(r.Context()).Set(trace.KeyRequest, id)
+	return r.WithContext(trace.WithRequest(r.Context(), id))
+}
 
 // requestID returns the name of a request: the one that the caller gave it, or
 // the entry of the baggage header under that key, or a new one.

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/tutti-realtime/tutti/internal/trace"
+)
 
 // A route is a path that the server answers to a method.
 type route struct {
@@ -18,7 +22,7 @@ func (a *API) routes() []route {
 		{method: "GET", path: "/api/openapi", serve: a.openapi, gateway: true},
 		{method: "GET", path: "/swaggerui", serve: a.documentation},
 		{method: "GET", path: "/healthcheck", serve: healthcheck},
-		{method: "GET", path: "/health/live", serve: live, gateway: true},
+		{method: "GET", path: "/health/live", serve: a.live, gateway: true},
 		{method: "GET", path: "/health/ready", serve: a.ready, gateway: true},
 		{method: "GET", path: "/status", serve: a.status},
 		{method: "GET", path: "/inspector", serve: toConsole, undocumented: true},
@@ -42,8 +46,14 @@ func (a *API) routes() []route {
 // shared returns the routes of a broadcast that pages of other origins may call.
 func (a *API) shared(path string, send func(*http.Request, http.Header) error) []route {
 	post := func(w http.ResponseWriter, r *http.Request) {
-		allowOrigin(w.Header(), r)
-		w.Header().Set("X-Request-Id", requestID(r.Header, a.BaggageKey))
+		a.allowOrigin(w.Header(), r)
+		w.Header().Set("X-Request-Id", trace.Request(r.Context()))
+		release, err := a.knock(r)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		defer release()
 		if err := send(r, w.Header()); err != nil {
 			a.fail(w, r, err)
 			return
@@ -51,7 +61,7 @@ func (a *API) shared(path string, send func(*http.Request, http.Header) error) [
 		w.WriteHeader(http.StatusAccepted)
 	}
 	return []route{
-		{method: "OPTIONS", path: path, serve: preflight, gateway: true, undocumented: true},
+		{method: "OPTIONS", path: path, serve: a.preflight, gateway: true, undocumented: true},
 		{method: "POST", path: path, serve: post, gateway: true},
 	}
 }

@@ -40,10 +40,12 @@ func TestRoutes(t *testing.T) {
 		"metrics of a small bearer":    {call{method: "GET", path: "/metrics", headers: bearer("bearer " + reader)}, 403, "", nil},
 		"metrics of a tenant's token":  {call{method: "GET", path: "/metrics"}, 403, "", nil},
 		"metrics without a token":      {call{method: "GET", path: "/metrics", headers: bearer("")}, 403, "", nil},
-		"the console":                  {call{method: "GET", path: "/"}, 200, "<title>console</title>", map[string]string{"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": contentPolicy}},
+		"the console":                  {call{method: "GET", path: "/"}, 200, "<title>console</title>", map[string]string{"Cache-Control": "no-cache", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}},
 		"the console by its file":      {call{method: "GET", path: "/index.html"}, 200, "<title>console</title>", nil},
 		"the console's head":           {call{method: "HEAD", path: "/"}, 200, "", nil},
-		"the classroom":                {call{method: "GET", path: "/classroom"}, 200, "<title>classroom</title>", map[string]string{"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": contentPolicy}},
+		"the classroom":                {call{method: "GET", path: "/classroom"}, 200, "<title>classroom</title>", map[string]string{"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}},
+		"the console of the admin":     {call{method: "GET", path: "/admin"}, 200, "<title>admin</title>", map[string]string{"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}},
+		"its address with a slash":     {call{method: "GET", path: "/admin/"}, 200, "<title>admin</title>", nil},
 		"nothing below the classroom":  {call{method: "GET", path: "/classroom/7b"}, 404, "Not Found", nil},
 		"a hashed file":                {call{method: "GET", path: "/assets/app-3f9a1c.js"}, 200, "export {}", map[string]string{"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "text/javascript; charset=utf-8"}},
 		"a picture":                    {call{method: "GET", path: "/favicon.svg"}, 200, "<svg/>", map[string]string{"Content-Type": "image/svg+xml"}},
@@ -94,7 +96,7 @@ func TestPagesThatDidNotChangeAreNotSentAgain(t *testing.T) {
 func TestWithoutPagesAHintIsShown(t *testing.T) {
 	t.Parallel()
 	n := newNode(func(a *API) { a.Pages = nil })
-	for _, path := range []string{"/", "/classroom"} {
+	for _, path := range []string{"/", "/classroom", "/admin"} {
 		if w := n.do(t, call{method: "GET", path: path}); w.Code != 200 || w.Body.String() != notBuilt {
 			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
 		}
@@ -108,7 +110,7 @@ func TestMetricsAreForThoseWhoMay(t *testing.T) {
 	t.Parallel()
 	reader := token(t, metricsSecret, time.Hour)
 	for name, change := range map[string]func(*API){
-		"no secret is set":       func(a *API) { a.MetricsSecret = "" },
+		"no secret is set":       func(a *API) { a.MetricsSecrets = nil },
 		"the token is blocked":   func(a *API) { a.MetricsBlocklist = []string{reader} },
 		"a claim is not as told": func(a *API) { a.Verifier = &auth.Verifier{Validators: map[string]any{"role": "x"}} },
 	} {

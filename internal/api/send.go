@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,11 +37,11 @@ func unauthorized(err error) error {
 
 // drop is where the private messages of a batch end that may not go out. The
 // caller is not told.
-func (a *API) drop(topic tutti.Topic, err error) {
+func (a *API) drop(ctx context.Context, topic tutti.Topic, err error) {
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError {
-		a.Log.Debug("private broadcast dropped", "tenant", topic.Tenant, "topic", topic.Name, "err", err)
+		a.Log.DebugContext(ctx, "private broadcast dropped", "tenant", topic.Tenant, "topic", topic.Name, "err", err)
 		return
 	}
-	a.Log.Error("authorizing a broadcast failed", "tenant", topic.Tenant, "topic", topic.Name, "err", err)
+	a.Log.ErrorContext(ctx, "authorizing a broadcast failed", "code", "UnableToHandleBroadcast", "tenant", topic.Tenant, "topic", topic.Name, "err", err)
 }

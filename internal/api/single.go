@@ -47,12 +47,20 @@ func (a *API) single(r *http.Request, h http.Header) error {
 		return err
 	}
 	m.Topic.Tenant = c.tenant.ExternalID
-	if wrong := singleFaults(c.tenant, &m, body); len(wrong) > 0 {
+	wrong := singleFaults(c.tenant, &m, body)
+	if why := a.Door.Forged(c.tenant, m.Topic, m.Event, broadcast.FromHTTP); why != nil {
+		wrong.add("event", why.Error())
+	}
+	if len(wrong) > 0 {
 		return wrong
 	}
 	if c.meters.Events.Over(c.tenant.MaxEventsPerSecond) {
 		return errEvents
 	}
+	r, span := spanned(r, "broadcast")
+	defer span.End()
+	span.Tenant(c.tenant.ExternalID)
+	span.Count("messages", 1)
 	if m.Topic.Private {
 		if err := a.authorize(r, m.Topic, c.token); err != nil {
 			return unauthorized(err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/broadcast"
 )
 
 func TestSingleMessages(t *testing.T) {
@@ -52,6 +53,44 @@ func TestSingleMessages(t *testing.T) {
 			}
 			if got.Topic != want.Topic || got.Form != want.Form || got.Event != want.Event || string(got.Payload) != string(want.Payload) {
 				t.Errorf("sent %+v with %q, want %+v with %q", got, got.Payload, want, want.Payload)
+			}
+		})
+	}
+}
+
+// A choirmaster lets nobody but rooms say "song" in the topic choir.
+type choirmaster struct{}
+
+func (choirmaster) Guarded(*tutti.Tenant, tutti.Topic) bool { return true }
+
+func (choirmaster) Forged(t *tutti.Tenant, topic tutti.Topic, event string, way broadcast.Way) bool {
+	return topic == tutti.Topic{Tenant: t.ExternalID, Name: "choir"} && event == "song" && way == broadcast.FromHTTP
+}
+
+func TestNobodySpeaksForARoom(t *testing.T) {
+	t.Parallel()
+	const why = `"ExtensionEventReserved: only the room itself may send this event on this topic; please send yours by another name"`
+	for name, tt := range map[string]struct {
+		call   call
+		status int
+		body   string
+	}{
+		"a single":                   {call{path: "/api/broadcast/choir/events/song"}, 422, `{"errors":{"event":[` + why + `]}}`},
+		"a single elsewhere":         {call{path: "/api/broadcast/hall/events/song"}, 202, ``},
+		"a single of another event":  {call{path: "/api/broadcast/choir/events/chat"}, 202, ``},
+		"a batch with one of them":   {call{body: `{"messages":[{"topic":"hall","event":"song","payload":{}},{"topic":"choir","event":"s\u006fng","payload":{}}]}`}, 422, `{"errors":{"messages":[{},{"event":[` + why + `]}]}}`},
+		"a batch with none of them":  {call{body: `{"messages":[{"topic":"hall","event":"song","payload":{}},{"topic":"choir","event":"chat","payload":{}}]}`}, 202, ``},
+		"a batch that lacks a topic": {call{body: `{"messages":[{"event":"song","payload":{}}]}`}, 422, `{"errors":{"messages":[{"topic":["can't be blank"]}]}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(func(a *API) { a.Door.Guard = choirmaster{} })
+			w := n.do(t, tt.call)
+			if w.Code != tt.status || w.Body.String() != tt.body {
+				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, tt.status, tt.body)
+			}
+			if len(n.sent) > 0 != (tt.status == 202) {
+				t.Errorf("%d messages went out", len(n.sent))
 			}
 		})
 	}

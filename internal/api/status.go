@@ -5,9 +5,12 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/gate"
 )
 
 // Status is what a node tells anybody about itself, and about the nodes that it
@@ -43,7 +46,7 @@ type NodeStatus struct {
 	Region    string       `json:"region,omitempty"`
 	Version   string       `json:"version,omitempty"`
 	Started   time.Time    `json:"started"`
-	Addresses []string     `json:"addresses,omitempty"`     // where clients reach it
+	Addresses []string     `json:"addresses,omitempty"`     // where clients reach it; shown to those who run it
 	RoundTrip Milliseconds `json:"round_trip_ms,omitempty"` // from here to it and back; 0 and not written when not known
 	Silent    Milliseconds `json:"silent_ms"`               // since it was heard
 	Missed    uint64       `json:"missed"`                  // messages that were lost on their way to it
@@ -122,7 +125,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	if chosen, _ := negotiate(r.Header, "text/html", mediaJSON); chosen == mediaJSON {
 		w.Header().Set("Cache-Control", "no-store")
-		answer(w, http.StatusOK, a.numbers())
+		answer(w, http.StatusOK, a.numbersFor(r))
 		return
 	}
 	data, err := a.file(statusFile)
@@ -144,8 +147,24 @@ func (a *API) statusPlain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	secure(w.Header())
+	gate.Page(w.Header(), gate.Needs{})
 	write(w, http.StatusOK, "text/html; charset=utf-8", []byte(page.String()))
+}
+
+// numbersFor returns the status for whoever asks: where nodes are is for those
+// alone who run them.
+func (a *API) numbersFor(r *http.Request) Status {
+	now := a.numbers()
+	if now.Cluster == nil || a.insider(r) {
+		return now
+	}
+	shown := *now.Cluster
+	shown.Nodes = slices.Clone(shown.Nodes)
+	for i := range shown.Nodes {
+		shown.Nodes[i].Addresses = nil
+	}
+	now.Cluster = &shown
+	return now
 }
 
 // numbers returns the status, with what Ready says.

@@ -203,6 +203,6 @@ func (g *registrar) delete(w http.ResponseWriter, v *visit) error {
 // reach the directory now is no failure of the request: that looks by itself.
 func (g *registrar) refresh(ctx context.Context, id string) {
 	if err := g.Tenants.Refresh(ctx, id); err != nil {
-		g.Log.Warn("changed tenant is not in force yet", "tenant", id, "err", err)
+		g.Log.WarnContext(ctx, "changed tenant is not in force yet", "tenant", id, "err", err)
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/admin"
 	"github.com/tutti-realtime/tutti/internal/api"
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/broadcast"
@@ -24,6 +24,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/extend"
 	"github.com/tutti-realtime/tutti/internal/feed"
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/hub"
 	"github.com/tutti-realtime/tutti/internal/limit"
 	"github.com/tutti-realtime/tutti/internal/postgres"
@@ -32,15 +33,18 @@ import (
 	"github.com/tutti-realtime/tutti/internal/secret"
 	"github.com/tutti-realtime/tutti/internal/socket"
 	"github.com/tutti-realtime/tutti/internal/tenant"
+	"github.com/tutti-realtime/tutti/internal/trace"
 	"github.com/tutti-realtime/tutti/web"
 )
 
 // An App is one node.
 type App struct {
-	config Config
-	log    *slog.Logger
-	began  time.Time
-	ready  chan struct{} // closed once tenants can be told
+	config  Config
+	log     *slog.Logger
+	repeats *repeats      // what the log has said
+	tracer  *trace.Tracer // nil: nothing is traced
+	began   time.Time
+	ready   chan struct{} // closed once tenants can be told
 
 	registry tenant.Registry   // where tenants live
 	file     *tenant.File      // the registry, when that is a file
@@ -51,6 +55,9 @@ type App struct {
 	local    *cluster.Local // the bus of a node that is alone
 	several  *cluster.Bus   // that of one that is not
 	leaving  atomic.Bool    // the node stops
+
+	gate       *gate.Gate
+	credential *credential // nil: somebody else ends TLS, or nobody
 
 	directory  *tenant.Directory
 	meters     *limit.Meters
@@ -63,6 +70,8 @@ type App struct {
 	extensions *extend.Host
 	workshops  *database.Extensions
 	sockets    *socket.Server
+	metrics    *metrics
+	console    *admin.Console
 	server     *http.Server
 }
 
@@ -70,6 +79,8 @@ type App struct {
 // above it. It starts nothing.
 func New(config Config, log *slog.Logger) (*App, error) {
 	a := &App{config: config, log: log, began: time.Now(), ready: make(chan struct{})}
+	audit := log
+	log = a.sign(log)
 	if err := a.openRegistry(); err != nil {
 		return nil, err
 	}
@@ -84,10 +95,17 @@ func New(config Config, log *slog.Logger) (*App, error) {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.sockets = &socket.Server{
-		Settings: config.Tuning.socket(), Tenants: a.directory, Verifier: verifier, Meters: a.meters, Log: log,
+	if err := a.openTracer(registry); err != nil {
+		return nil, err
 	}
-	a.sockets.Metrics = socket.NewMetrics(registry, a.sockets.Open)
+	if err := a.openGate(registry); err != nil {
+		return nil, err
+	}
+	a.sockets = &socket.Server{
+		Settings: config.Tuning.socket(), Tenants: a.directory, Verifier: verifier, Meters: a.meters, Gate: a.gate, Log: log,
+	}
+	a.sockets.Settings.MaxOpen = config.Security.Connections
+	a.sockets.Metrics = socket.NewMetrics(registry, a.sockets)
 	loops, err := a.sockets.Loops()
 	if err != nil {
 		return nil, fmt.Errorf("make the event loops: %w", err)
@@ -99,9 +117,9 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		// Every node with clients of a tenant reads its stream, and so hands out itself
 		// what the database sends.
 		Door:   &broadcast.Door{Publisher: &cluster.Local{Arrive: a.topics.Deliver}},
-		Meters: a.meters, Log: log, SlotSuffix: config.Rows.SlotSuffix, Idle: time.Duration(config.Rows.Idle),
+		Meters: a.meters, Log: log, Trace: a.tracer, SlotSuffix: config.Rows.SlotSuffix, Idle: time.Duration(config.Rows.Idle),
 	}
-	a.databases = &database.Databases{Known: a.registry.List, Log: log}
+	a.databases = &database.Databases{Known: a.registry.List, Meters: a.meters, Log: log}
 	for _, l := range loops {
 		a.feeds.Loops = append(a.feeds.Loops, l)
 		a.databases.Loops = append(a.databases.Loops, l)
@@ -118,20 +136,26 @@ func New(config Config, log *slog.Logger) (*App, error) {
 	if err := a.connect(); err != nil {
 		return nil, err
 	}
+	a.measure(registry)
+	if err := a.openConsole(loops, audit); err != nil {
+		return nil, err
+	}
 	routes := &api.API{
-		Tenants: a.directory, Verifier: verifier, Meters: a.meters, Door: door, Socket: a.sockets,
-		Metrics:       promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		MetricsSecret: config.Metrics.Secret, MetricsBlocklist: config.Metrics.Blocklist,
-		BaggageKey: config.RequestIDBaggage, Full: a.sockets.Full, Status: a.status, Ready: a.readiness, Log: log,
+		Tenants: a.directory, Verifier: verifier, Meters: a.meters, Door: door, Socket: a.sockets, Gate: a.gate,
+		Metrics:        a.metrics,
+		MetricsSecrets: given(config.Metrics.Secret, config.Metrics.Next), MetricsBlocklist: config.Metrics.Blocklist,
+		BaggageKey: config.RequestIDBaggage, Full: a.sockets.Full, Status: a.status, Ready: a.readiness, Alive: a.Alive, Log: log,
 	}
 	routes.Policies = &api.DatabasePolicies{Tenants: a.directory, Check: writeCheck{a.databases}}
 	routes.Management = a.management()
+	routes.Management.Audit = audit
 	routes.Extensions = a.extensions
+	routes.Admin = a.console.Handler()
 	if web.Built() {
 		routes.Pages = web.Files()
 	}
 	a.server = &http.Server{
-		Handler:           routes.Handler(),
+		Handler:           a.tracer.Handler(routes.Handler()),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       time.Minute,
@@ -139,6 +163,9 @@ func New(config Config, log *slog.Logger) (*App, error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		// A WebSocket takes the connection over, which HTTP/2 has no way to do.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	if err := a.protect(a.server); err != nil {
+		return nil, err
 	}
 	if a.control == nil {
 		close(a.ready)

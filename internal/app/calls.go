@@ -12,6 +12,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/api"
 	"github.com/tutti-realtime/tutti/internal/channel"
 	"github.com/tutti-realtime/tutti/internal/cluster"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 var errUnknownCall = errors.New("this release does not know the call")
@@ -26,6 +27,8 @@ type operation struct {
 	Subject string `json:"sub,omitempty"`
 	Topic   string `json:"topic,omitempty"`
 	Private *bool  `json:"private,omitempty"`
+
+	Trace map[string]string `json:"trace,omitempty"` // the span of whoever asks
 }
 
 func (o *operation) who() channel.Who {
@@ -39,12 +42,18 @@ func (a *App) asked(ctx context.Context, c cluster.Call) ([]byte, error) {
 		return a.relay.Answer(ctx, c.Node, c.Payload)
 	case callExtend:
 		return a.extensions.Answer(ctx, c.Node, c.Payload)
+	case callAdmin:
+		return a.console.Answer(ctx, c.Node, c.Payload)
+	case callMetrics:
+		return a.metrics.answer(string(c.Payload))
 	}
 	var o operation
 	if err := json.Unmarshal(c.Payload, &o); err != nil {
 		return nil, fmt.Errorf("read the call %s: %w", c.Name, err)
 	}
+	ctx, span := a.tracer.Remote(ctx, o.Trace, "answer node")
 	n, err := a.operate(ctx, c.Name, &o)
+	finishCall(span, c.Name, &o, err)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +84,9 @@ func (a *App) operate(ctx context.Context, name string, o *operation) (n int, er
 // everywhere does something on all nodes, and returns to how many it was done.
 // An error says which nodes did not answer: there it may not have been done.
 func (a *App) everywhere(ctx context.Context, name string, o *operation) (n int, err error) {
+	ctx, span := trace.Start(ctx, "ask nodes")
+	defer func() { finishCall(span, name, o, err) }()
+	o.Trace = a.tracer.Carrier(ctx)
 	payload, err := json.Marshal(o)
 	if err != nil {
 		return 0, fmt.Errorf("write the call %s: %w", name, err)
@@ -106,6 +118,17 @@ func (a *App) everywhere(ctx context.Context, name string, o *operation) (n int,
 			n, strings.Join(silent, ", "))}
 	}
 	return n, nil
+}
+
+// finishCall ends the span of a call.
+func finishCall(s *trace.Span, name string, o *operation, err error) {
+	s.Set("call", name)
+	s.Tenant(o.Tenant)
+	if refusal, ok := errors.AsType[*api.Refusal](err); ok && refusal.Status == http.StatusGatewayTimeout {
+		s.FailCode("ClusterNodesSilent")
+		err = nil
+	}
+	s.Finish(err)
 }
 
 // someClients is everywhere for an operation on some clients of a tenant.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/admin"
 	"github.com/tutti-realtime/tutti/internal/cluster"
 	"github.com/tutti-realtime/tutti/internal/relay"
 )
@@ -30,6 +31,8 @@ const (
 	callReauthorize = "reauthorize" // asked: the same
 	callRestart     = "restart"     // asked: a tenant's feed
 	callLive        = "live"        // asked: whether a tenant's feed is
+	callAdmin       = admin.Call    // told and asked: admin.Console
+	callMetrics     = "metrics"     // asked: a node's metrics
 )
 
 // openBus makes the node's place among others.
@@ -99,6 +102,8 @@ func (a *App) told(c cluster.Call) {
 		a.relay.Receive(c.Node, c.Payload)
 	case callExtend:
 		err = a.extensions.Receive(c.Node, c.Payload)
+	case callAdmin:
+		err = a.console.Receive(c.Node, c.Payload)
 	default:
 		err = errUnknownCall
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tutti-realtime/tutti/internal/api"
+	"github.com/tutti-realtime/tutti/internal/auth"
 )
 
 // severalNodes starts nodes that share a tenants file and know each other.
@@ -284,7 +285,9 @@ func TestANodeThatDoesNotAnswerIsNamed(t *testing.T) {
 
 func TestStatusShowsAllNodes(t *testing.T) {
 	t.Parallel()
-	n := severalNodes(t, 2, func(s *script) { s.flags = append(s.flags, "--region=eu", "--node-address=http://here") })
+	n := severalNodes(t, 2, func(s *script) {
+		s.flags = append(s.flags, "--region=eu", "--node-address=http://here", "--metrics-jwt-secret="+metricsSecret)
+	})
 	url := "http://" + n[0].medium.listener.Addr().String()
 	var status struct {
 		Node    string
@@ -298,9 +301,14 @@ func TestStatusShowsAllNodes(t *testing.T) {
 			}
 		}
 	}
+	reader, err := auth.Mint(metricsSecret, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	n[0].await("round trips", func() bool {
 		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/status", nil)
 		request.Header.Set("Accept", "application/json")
+		request.Header.Set("Authorization", "Bearer "+reader) // addresses are for those who run it
 		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)

@@ -3,11 +3,13 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/gate"
 	"github.com/tutti-realtime/tutti/internal/postgres"
 	"github.com/tutti-realtime/tutti/internal/secret"
 	"github.com/tutti-realtime/tutti/internal/socket"
@@ -31,16 +33,21 @@ type Config struct {
 
 	DevExtensions Claims `help:"Its extensions with their settings, as JSON." env:"SELF_HOST_EXTENSIONS" group:"Ready-made tenant" placeholder:"{\"music\":{}}"`
 
-	DB      Control `embed:"" prefix:"db-" group:"Control database"`
-	Seed    bool    `help:"Make the ready-made tenant in the control database anew at start, with that database as its own." env:"SEED_SELF_HOST" name:"seed-self-host" group:"Control database"`
-	Region  string  `help:"Region of this node." env:"REGION"`
-	AppName string  `help:"Name of this node, by which PostgreSQL shows its connections." env:"APP_NAME" default:"tutti"`
-	API     API     `embed:"" group:"Management"`
-	Limits  Limits  `embed:"" prefix:"max-" group:"Limits of tenants that name none"`
-	Rows    Rows    `embed:"" group:"Changes of rows"`
-	Cluster Cluster `embed:"" group:"Cluster"`
-	Tuning  Tuning  `embed:"" group:"Tuning"`
-	Metrics Metrics `embed:"" group:"Metrics"`
+	DB       Control  `embed:"" prefix:"db-" group:"Control database"`
+	Seed     bool     `help:"Make the ready-made tenant in the control database anew at start, with that database as its own." env:"SEED_SELF_HOST" name:"seed-self-host" group:"Control database"`
+	Region   string   `help:"Region of this node." env:"REGION"`
+	AppName  string   `help:"Name of this node, by which PostgreSQL shows its connections." env:"APP_NAME" default:"tutti"`
+	API      API      `embed:"" group:"Management"`
+	Limits   Limits   `embed:"" prefix:"max-" group:"Limits of tenants that name none"`
+	Admin    Admin    `embed:"" group:"Console"`
+	Rows     Rows     `embed:"" group:"Changes of rows"`
+	Cluster  Cluster  `embed:"" group:"Cluster"`
+	Tuning   Tuning   `embed:"" group:"Tuning"`
+	TLS      TLS      `embed:"" prefix:"tls-" group:"TLS"`
+	Security Security `embed:"" group:"Security"`
+	Metrics  Metrics  `embed:"" group:"Metrics"`
+	Scrape   Scrape   `embed:"" group:"Metrics"`
+	Traces   Traces   `embed:"" prefix:"otel-" group:"Traces"`
 
 	ClaimValidators  Claims       `help:"Claims that every token must have, as JSON." env:"JWT_CLAIM_VALIDATORS" group:"Tokens" placeholder:"{}"`
 	RequestIDBaggage string       `help:"Baggage entry that holds the request id." env:"REQUEST_ID_BAGGAGE_KEY" group:"Logs"`
@@ -111,7 +118,7 @@ type Limits struct {
 // Defaults returns what tenants have that name nothing else.
 func (c *Config) Defaults() tenant.Defaults {
 	d := c.Limits.Defaults()
-	d.Extensions = c.Extensions
+	d.Extensions = append(slices.Clone(c.Extensions), gate.Extension())
 	return d
 }
 
@@ -163,6 +170,7 @@ const closeHandshake = 5 * time.Second
 // Metrics is who may read the metrics.
 type Metrics struct {
 	Secret    string   `help:"Secret of the tokens that may read /metrics; without it nobody may." env:"METRICS_JWT_SECRET" name:"metrics-jwt-secret"`
+	Next      string   `help:"A second such secret, while the first is being changed." env:"METRICS_JWT_SECRET_NEXT" name:"metrics-jwt-secret-next"`
 	Blocklist []string `help:"Tokens that may not." env:"METRICS_TOKEN_BLOCKLIST" name:"metrics-token-blocklist"`
 }
 

@@ -364,6 +364,9 @@ func (s *script) handshake(o map[string]string) (net.Conn, string) {
 	if room := o["room"]; room != "" {
 		extra = "X-Room: " + room + "\r\n"
 	}
+	if parent := o["traceparent"]; parent != "" {
+		extra += "Traceparent: " + parent + "\r\n"
+	}
 	query := "vsn=" + vsn + "&apikey=" + s.token(o)
 	if q, given := o["query"]; given {
 		query = s.fill(q)

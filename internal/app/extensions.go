@@ -25,12 +25,14 @@ func (a *App) hostExtensions(door *broadcast.Door, registry prometheus.Registere
 			return door.Send(t, a.meters.Of(t.ExternalID), 0, m)
 		},
 	}
+	door.Guard, a.feeds.Door.Guard = a.extensions, a.extensions
 	for _, l := range a.feeds.Loops {
 		a.extensions.Loops = append(a.extensions.Loops, l)
 	}
 	if len(a.config.Extensions) > 0 {
 		a.clients.Rooms = rooms{a.extensions}
 		registry.MustRegister(extend.NewMetrics(a.extensions))
+		a.sockets.Attend = a.extensions.Attend
 	}
 	return nil
 }

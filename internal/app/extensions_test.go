@@ -19,9 +19,10 @@ import (
 func choir() tutti.Extension {
 	return tutti.Extension{
 		Key: "choir", Everywhere: true, Bare: true,
-		Rooms:  func(_ any, topic string) bool { return strings.HasPrefix(topic, "choir:") },
-		Events: func(name string) bool { return strings.HasPrefix(name, "sing") || name == "ping" },
-		Open:   func(r tutti.Room) (tutti.Actor, error) { return &singers{r}, nil },
+		Rooms:    func(_ any, topic string) bool { return strings.HasPrefix(topic, "choir:") },
+		Events:   func(name string) bool { return strings.HasPrefix(name, "sing") || name == "ping" },
+		Reserved: []string{"song", "gone"},
+		Open:     func(r tutti.Room) (tutti.Actor, error) { return &singers{r}, nil },
 		Routes: []tutti.ExtensionRoute{
 			{Method: "GET", Path: "/who", Serve: func(w http.ResponseWriter, _ *http.Request, asked *tutti.ExtensionRequest) {
 				_, _ = w.Write([]byte(asked.Tenant + " " + asked.Claims.Role))

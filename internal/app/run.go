@@ -40,11 +40,16 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	// What others depend on, to the end: feeds give their leases away over the bus.
 	start(&lower, below, "join the cluster", a.runBus)
 	start(&lower, below, "count", a.meters.Run)
+	start(&lower, below, "sum up the log", a.repeats.Run)
+	if a.tracer != nil {
+		start(&lower, below, "send traces", a.tracer.Run)
+	}
 	start(&lower, below, "tell who is present", a.roster.Run)
 	if a.relay != nil {
 		start(&lower, below, "share streams", a.relay.Run)
 	}
 
+	start(&rooms, running, "look after the console", a.console.Run)
 	start(&rooms, running, "run the event loops", a.sockets.Run)
 	start(&rooms, running, "feed changes", a.feeds.Run)
 	start(&rooms, running, "ask databases", a.databases.Run)
@@ -59,6 +64,12 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 			start(&rooms, running, "reseal secrets", a.resealSecrets)
 		}
 		defer a.control.Close()
+	}
+	if a.credential != nil {
+		start(&rooms, running, "watch the certificate", a.credential.run)
+	}
+	if a.config.TLS.Redirect != 0 {
+		start(&rooms, running, "send browsers to TLS", func(ctx context.Context) error { return a.redirect(ctx, l) })
 	}
 	start(&rooms, running, "serve HTTP", func(context.Context) error { return a.serve(l) })
 	select {
@@ -75,8 +86,8 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 }
 
 func (a *App) serve(l net.Listener) (err error) {
-	if a.config.TLSCert != "" {
-		err = a.server.ServeTLS(l, a.config.TLSCert, a.config.TLSKey)
+	if a.credential != nil {
+		err = a.server.ServeTLS(l, "", "")
 	} else {
 		err = a.server.Serve(l)
 	}
@@ -108,6 +119,7 @@ func (a *App) drain(ctx context.Context) {
 	if err := a.sockets.Drain(ctx, a.spread()); err != nil {
 		a.log.Warn("clients were dropped that did not close in time", "clients", a.sockets.Open(), "err", err)
 	}
+	a.console.Close()
 	// Not before: whoever comes meanwhile is told to come again.
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.log.Warn("requests were cut off", "err", errors.Join(err, a.server.Close()))

@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
-	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/websocket"
 )
 
@@ -124,25 +120,9 @@ func (c *speaker) until(what string, done func() bool) {
 // metricsSecret signs the tokens that may read the metrics of a test's server.
 const metricsSecret = "another-secret-that-is-long-enough"
 
-// metric returns a number from the server's metrics, 0 for one it has not.
-func (s *script) metric(name string) int {
-	token, err := auth.Mint(metricsSecret, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
-	if err != nil {
-		s.fatalf("%v", err)
-	}
-	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	r.Header.Set("Authorization", "Bearer "+token)
-	w := httptest.NewRecorder()
-	s.app.server.Handler.ServeHTTP(w, r)
-	if w.Code != http.StatusOK {
-		s.fatalf("the metrics answer %d", w.Code)
-	}
-	_, after, _ := strings.Cut(w.Body.String(), "\n"+name+" ")
-	line, _, _ := strings.Cut(after, "\n")
-	n := 0.0
-	_, _ = fmt.Sscan(line, &n)
-	return int(n)
-}
+// metric returns a number from the server's metrics, 0 for one it has not. It may
+// have labels: name{label="value"}.
+func (s *script) metric(name string) int { return sumOf(s.t, s.page("/metrics"), name) }
 
 // hangups returns how many connections the server closed with a code.
 func (s *script) hangups(code string) int {

@@ -15,6 +15,7 @@ import (
 	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/database"
 	"github.com/tutti-realtime/tutti/internal/tenant"
+	"github.com/tutti-realtime/tutti/internal/trace"
 )
 
 // openRegistry finds the place where tenants live: a control database, a file,
@@ -125,7 +126,7 @@ type writeCheck struct{ *database.Databases }
 
 // CheckWrite implements api.WriteCheck.
 func (w writeCheck) CheckWrite(ctx context.Context, t *tutti.Tenant, topic string, claims tutti.Claims, headers []byte) (bool, error) {
-	p, err := w.Databases.CheckWrite(ctx, database.Question{Tenant: t, Topic: topic, Claims: claims, Headers: headers})
+	p, err := w.Databases.CheckWrite(ctx, database.Question{Tenant: t, Topic: topic, Claims: claims, Headers: headers, Span: trace.Of(ctx)})
 	return p.Broadcast, err
 }
 

@@ -108,7 +108,7 @@ func (s *stage) recover(w watch) (r recovery) {
 // was committed after it; 0 when one has not.
 func (s *stage) firstOf(all []*guest, at time.Time) (longest time.Duration) {
 	for _, g := range all {
-		d, ok := s.ledger.firstAfter(g.session(), at)
+		d, ok := s.ledger.FirstAfter(g.session().hearing().Rows, at)
 		if !ok {
 			return 0
 		}
@@ -157,7 +157,7 @@ func (s *stage) close() {
 	defer cancel()
 	began := time.Now()
 	level, ok := poll(ctx, func(context.Context) bool {
-		return !slices.ContainsFunc(sessions, func(c *session) bool { return len(s.ledger.audit(c).missing) > 0 && c.live() })
+		return !slices.ContainsFunc(sessions, func(c *session) bool { return len(s.ledger.Audit(c.hearing()).Missing) > 0 && c.live() })
 	})
 	if !ok {
 		level = time.Now()
@@ -165,11 +165,11 @@ func (s *stage) close() {
 	s.pass(onTheWay - time.Since(began))
 	heard, lost, doubled, told := 0, 0, 0, 0
 	for _, c := range sessions {
-		acc := s.ledger.audit(c)
-		heard += acc.heard
-		lost += len(acc.missing)
-		doubled += len(acc.doubled)
-		if f := acc.faults(); f != "" {
+		acc := s.ledger.Audit(c.hearing())
+		heard += acc.Heard
+		lost += len(acc.Missing)
+		doubled += len(acc.Doubled)
+		if f := acc.Faults(); f != "" {
 			s.Errorf("%s on node %v (%s): %s", c.name, c.node, c.story(), f)
 		}
 		c.mu.Lock()
@@ -183,7 +183,7 @@ func (s *stage) close() {
 	}
 	words := s.words(sessions)
 	s.Logf("%d rows, %d deliveries, lost %d, doubled %d, told of trouble %d; %s; level after %v",
-		s.ledger.count(), heard, lost, doubled, told, words, level.Sub(began).Round(time.Millisecond))
+		s.ledger.Count(), heard, lost, doubled, told, words, level.Sub(began).Round(time.Millisecond))
 }
 
 // story says how long the session lasted.
@@ -207,7 +207,7 @@ func (s *stage) words(sessions []*session) string {
 		c.mu.Lock()
 		times := map[int64]int{}
 		for _, w := range c.words {
-			times[w.id]++
+			times[w.ID]++
 		}
 		for id, n := range times {
 			deliveries++

@@ -31,7 +31,10 @@ func TestExternalNATS(t *testing.T) {
 	bus := startNATS(t, options)
 	options.Port = bus.Addr().(*net.TCPAddr).Port
 	y := newYard(t)
-	addr, _ := y.open(t, bus.Addr().String())
+	addr, _, err := y.Open(t.Context(), bus.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := newStage(t, plan{yard: y, nats: "nats://" + addr})
 	all, end := s.play(2)
 	owner, _ := s.ownerAnd()

@@ -15,11 +15,13 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/yard"
 )
 
 // certificates makes an authority and a certificate for all nodes of a yard, and
 // returns the variables that have nodes use them.
-func certificates(t *testing.T, dir string, y yard) []string {
+func certificates(t *testing.T, dir string, y yard.Network) []string {
 	t.Helper()
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "chaos"},
@@ -32,7 +34,7 @@ func certificates(t *testing.T, dir string, y yard) []string {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	for _, p := range trio {
-		nodes.IPAddresses = append(nodes.IPAddresses, net.ParseIP(y.address(p)))
+		nodes.IPAddresses = append(nodes.IPAddresses, net.ParseIP(y.Address(p)))
 	}
 	authorityKey, nodesKey := newKey(t), newKey(t)
 	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

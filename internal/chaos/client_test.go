@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/tutti-realtime/tutti/internal/account"
 )
 
 // A session is one connection of a client, from its handshake to its end. What
@@ -45,10 +47,7 @@ type session struct {
 }
 
 // An arrival is a row or a message that came.
-type arrival struct {
-	id int64
-	at time.Time
-}
+type arrival = account.Arrival
 
 // A frame is a message of the protocol in its first version, which is JSON
 // throughout.
@@ -198,7 +197,7 @@ func (s *session) take(f *frame, at time.Time) {
 			Data struct{ Record struct{ ID int64 } }
 		}
 		if json.Unmarshal(f.Payload, &p) == nil {
-			s.rows = append(s.rows, arrival{p.Data.Record.ID, at})
+			s.rows = append(s.rows, arrival{ID: p.Data.Record.ID, At: at})
 		}
 	case "broadcast":
 		var p struct {
@@ -208,9 +207,9 @@ func (s *session) take(f *frame, at time.Time) {
 		switch {
 		case json.Unmarshal(f.Payload, &p) != nil:
 		case p.Event == messageEvent:
-			s.rows = append(s.rows, arrival{p.Payload.ID, at})
+			s.rows = append(s.rows, arrival{ID: p.Payload.ID, At: at})
 		default:
-			s.words = append(s.words, arrival{p.Payload.ID, at})
+			s.words = append(s.words, arrival{ID: p.Payload.ID, At: at})
 		}
 	case "presence_state", "presence_diff":
 		s.presence(f, at)

@@ -10,25 +10,32 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/yard"
 )
 
 // The networks are held to what they promise: what is cut does not pass, nobody
 // is told, and nothing else is touched.
 func TestCutsCut(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T) (yard, dialer){
-		"namespaces": func(t *testing.T) (yard, dialer) {
-			y, err := newNamespaces(t)
+	for name, open := range map[string]func(*testing.T) (yard.Network, dialer){
+		"namespaces": func(t *testing.T) (yard.Network, dialer) {
+			y, err := yard.NewNamespaces()
 			if err != nil {
 				t.Skip(err)
 			}
-			return y, func(t *testing.T, to place) net.Conn { return y.talk(t, to) }
+			endsWith(t, y)
+			return y, func(t *testing.T, to place) net.Conn { return reach(t, y, to) }
 		},
-		"proxies": func(t *testing.T) (yard, dialer) {
+		"proxies": func(t *testing.T) (yard.Network, dialer) {
 			y := newProxies(t)
-			y.runs(a, os.Getpid())
+			y.Runs(a, os.Getpid())
 			return y, func(t *testing.T, to place) net.Conn {
-				return dialAndKeep(t, y.advertise(t, to, echo(t, "127.0.0.1:0")))
+				addr, err := y.Advertise(t.Context(), to, echo(t, "127.0.0.1:0"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return dialAndKeep(t, addr)
 			}
 		},
 	} {
@@ -40,14 +47,18 @@ func TestCutsCut(t *testing.T) {
 				if !passes(t, toB, patience) {
 					t.Fatal("nothing passes before the cut")
 				}
-				y.cut(t, way[0], way[1])
+				if err := y.Cut(way[0], way[1]); err != nil {
+					t.Fatal(err)
+				}
 				if passes(t, toB, 200*time.Millisecond) {
 					t.Errorf("%v to %v is cut and passes", way[0], way[1])
 				}
 				if !passes(t, toC, patience) {
 					t.Errorf("%v to %v is cut, and the way to c too", way[0], way[1])
 				}
-				y.mend(t)
+				if err := y.Mend(); err != nil {
+					t.Fatal(err)
+				}
 				arrives(t, toB)
 			}
 		})
@@ -56,14 +67,14 @@ func TestCutsCut(t *testing.T) {
 
 type dialer func(t *testing.T, to place) net.Conn
 
-// talk connects from node a to another.
-func (y *namespaces) talk(t *testing.T, to place) (conn net.Conn) {
+// reach connects from node a to another.
+func reach(t *testing.T, y *yard.Namespaces, to place) (conn net.Conn) {
 	t.Helper()
 	var addr string
-	if err := y.of[to].do(func() error { addr = echo(t, y.address(to)+":0"); return nil }); err != nil {
+	if err := y.Within(to, func() error { addr = echo(t, y.Address(to)+":0"); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := y.of[a].do(func() error { conn = dialAndKeep(t, addr); return nil }); err != nil {
+	if err := y.Within(a, func() error { conn = dialAndKeep(t, addr); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return conn

@@ -12,8 +12,8 @@ import (
 // cutOff cuts a node off from places, in both directions.
 func (s *stage) cutOff(p place, from ...place) {
 	for _, o := range from {
-		s.yard.cut(s.T, p, o)
-		s.yard.cut(s.T, o, p)
+		s.cut(p, o)
+		s.cut(o, p)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestOneDirectionCut(t *testing.T) {
 				from, to = to, from
 			}
 			since := time.Now()
-			s.yard.cut(t, from, to)
+			s.cut(from, to)
 			s.awayFor(since, all)
 			end()
 		})
@@ -94,7 +94,7 @@ func (s *stage) mended(since time.Time, all []*guest) {
 	s.Helper()
 	s.pass(time.Until(since.Add(either(4*time.Second, 8*time.Second))))
 	at := time.Now()
-	s.yard.mend(s.T)
+	s.mend()
 	s.healed(all, at)
 }
 
@@ -102,7 +102,7 @@ func (s *stage) mended(since time.Time, all []*guest) {
 func TestSlowLinks(t *testing.T) {
 	t.Parallel()
 	y := newProxies(t)
-	y.slow(100*time.Millisecond, 50*time.Millisecond, 1_000_000/8)
+	y.Slow(100*time.Millisecond, 50*time.Millisecond, 1_000_000/8)
 	s := newStage(t, plan{yard: y})
 	all, end := s.play(2)
 	s.pass(either(3*time.Second, 15*time.Second))

@@ -105,13 +105,13 @@ func TestOwnersMachineGone(t *testing.T) {
 	owner, _ := s.ownerAnd()
 	since := time.Now()
 	for _, p := range append(others(owner), services) {
-		s.yard.cut(t, owner, p)
-		s.yard.cut(t, p, owner)
+		s.cut(owner, p)
+		s.cut(p, owner)
 	}
 	s.nodes[owner].kill(t)
 	r := s.recover(watch{since: since, victim: owner, guests: all, feed: s.dsn != "", within: soon})
 	s.Logf("machine of node %v gone: %v", owner, r)
-	s.yard.mend(t)
+	s.mend()
 	s.revive(owner)
 	end()
 }

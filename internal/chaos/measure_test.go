@@ -71,8 +71,8 @@ func (s *stage) delays(c *session, after int64) (all []time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, w := range c.words {
-		if w.id > after {
-			all = append(all, w.at.Sub(s.talk.said[w.id].at))
+		if w.ID > after {
+			all = append(all, w.At.Sub(s.talk.said[w.ID].at))
 		}
 	}
 	slices.Sort(all)
@@ -101,7 +101,7 @@ func TestChangesToAnotherNodeAreAsFast(t *testing.T) {
 	s.close()
 	owner := s.mustRead()
 	for _, g := range all {
-		d := s.ledger.latencies(g.session(), from, to)
+		d := s.ledger.Latencies(g.session().hearing().Rows, from, to)
 		role := "follower"
 		if g.session().node == owner {
 			role = "owner"

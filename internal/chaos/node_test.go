@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/yard"
 )
 
 // A node is one of the three, through all of its lives.
@@ -28,7 +30,7 @@ type node struct {
 	http    string // host:port for clients
 	listen  string // host:port for other nodes
 	env     []string
-	yard    yard
+	yard    yard.Network
 	dir     string
 	client  *http.Client
 
@@ -38,17 +40,15 @@ type node struct {
 
 // A life is one process of a node.
 type life struct {
-	log  string // file
-	pid  int
-	done chan struct{} // closed when it has ended
-	err  error         // how; to be read after done
+	*yard.Process
+	log string // file
 }
 
 // start starts the node's process. It does not wait for it to be ready.
 func (n *node) start(t *testing.T) {
 	t.Helper()
 	n.lives++
-	l := &life{log: filepath.Join(n.dir, fmt.Sprintf("%v-%d.log", n.at, n.lives)), done: make(chan struct{})}
+	l := &life{log: filepath.Join(n.dir, fmt.Sprintf("%v-%d.log", n.at, n.lives))}
 	log, err := os.Create(l.log)
 	if err != nil {
 		t.Fatal(err)
@@ -57,40 +57,18 @@ func (n *node) start(t *testing.T) {
 	cmd := exec.Command(filepath.Join(os.Getenv(programsVariable), n.program), "serve")
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir}, n.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// Whatever becomes of us, it does not outlive us.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go n.own(l, cmd, started)
-	if err := <-started; err != nil {
+	process, err := yard.Start(n.yard, n.at, cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
+	l.Process = process
 	n.life = l
-	n.yard.runs(n.at, l.pid)
-}
-
-// own starts the process and waits for it. The kernel ties the process to the
-// thread that started it, so the goroutine keeps its thread.
-func (n *node) own(l *life, cmd *exec.Cmd, started chan<- error) {
-	defer close(l.done)
-	l.err = keepThread(func() error {
-		err := n.yard.join(n.at)
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			started <- fmt.Errorf("start node %v: %w", n.at, err)
-			return err
-		}
-		l.pid = cmd.Process.Pid
-		started <- nil
-		return cmd.Wait()
-	})
 }
 
 // signal sends a signal to the node's process.
 func (n *node) signal(t *testing.T, s syscall.Signal) {
 	t.Helper()
-	if err := syscall.Kill(n.life.pid, s); err != nil {
+	if err := syscall.Kill(n.life.PID, s); err != nil {
 		t.Fatalf("send %v to node %v: %v", s, n.at, err)
 	}
 }
@@ -98,8 +76,8 @@ func (n *node) signal(t *testing.T, s syscall.Signal) {
 // kill ends the process without a chance to do anything about it.
 func (n *node) kill(t *testing.T) {
 	t.Helper()
-	_ = syscall.Kill(n.life.pid, syscall.SIGKILL) // it may have ended
-	<-n.life.done
+	_ = syscall.Kill(n.life.PID, syscall.SIGKILL) // it may have ended
+	<-n.life.Done
 	n.examine(t)
 	n.life = nil
 }
@@ -109,14 +87,14 @@ func (n *node) kill(t *testing.T) {
 func (n *node) await(t *testing.T, within time.Duration) {
 	t.Helper()
 	select {
-	case <-n.life.done:
+	case <-n.life.Done:
 	case <-time.After(within):
 		t.Errorf("node %v still runs %v after it was told to stop:\n%s", n.at, within, n.stacks(t))
 		n.kill(t)
 		return
 	}
-	if n.life.err != nil {
-		t.Errorf("node %v ended badly: %v", n.at, n.life.err)
+	if n.life.Err != nil {
+		t.Errorf("node %v ended badly: %v", n.at, n.life.Err)
 	}
 	n.examine(t)
 	n.life = nil
@@ -128,7 +106,7 @@ func (n *node) stacks(t *testing.T) string {
 	before, _ := os.ReadFile(n.life.log)
 	n.signal(t, syscall.SIGQUIT)
 	select {
-	case <-n.life.done:
+	case <-n.life.Done:
 	case <-time.After(5 * time.Second):
 	}
 	text, _ := os.ReadFile(n.life.log)
@@ -140,8 +118,8 @@ func (n *node) end(t *testing.T) {
 	if n.life == nil {
 		return
 	}
-	_ = syscall.Kill(n.life.pid, syscall.SIGKILL)
-	<-n.life.done
+	_ = syscall.Kill(n.life.PID, syscall.SIGKILL)
+	<-n.life.Done
 	n.examine(t)
 }
 
@@ -273,7 +251,7 @@ func (n *node) request(ctx context.Context, method, path, token string, payload 
 // processor returns the processor time that the node's process has used.
 func (n *node) processor(t *testing.T) time.Duration {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.life.pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.life.PID))
 	if err != nil {
 		t.Fatal(err)
 	}

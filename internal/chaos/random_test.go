@@ -109,7 +109,7 @@ func (h *havoc) cut(p place) {
 	to := (p + 1 + place(h.random.IntN(int(places)-1))) % places
 	if h.random.IntN(2) == 0 {
 		h.say("cut %v to %v", p, to)
-		h.stage.yard.cut(h.stage.T, p, to)
+		h.stage.cut(p, to)
 		return
 	}
 	h.say("cut %v from %v", p, to)
@@ -118,7 +118,7 @@ func (h *havoc) cut(p place) {
 
 func (h *havoc) mend() {
 	h.say("mend")
-	h.stage.yard.mend(h.stage.T)
+	h.stage.mend()
 	h.cuts = 0
 }
 

@@ -134,7 +134,7 @@ func TestNodeStoppedThatIsCutOff(t *testing.T) {
 			t.Errorf("%s: %s", c.name, c.story())
 		}
 	}
-	s.yard.mend(t)
+	s.mend()
 	s.revive(owner)
 	end()
 }

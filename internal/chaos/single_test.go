@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tutti-realtime/tutti/internal/account"
 )
 
 // The kit is held to what it is for: on a node that keeps its promises it finds
@@ -27,18 +29,21 @@ func TestTheKitNoticesBrokenPromises(t *testing.T) {
 		t.Errorf("%d broadcasts were lost on one node", s.talk.lost)
 	}
 	c := all[0].session()
-	acc := s.ledger.audit(c)
-	if acc.heard < 20 {
-		t.Fatalf("only %d rows were heard", acc.heard)
+	acc := s.ledger.Audit(c.hearing())
+	if acc.Heard < 20 {
+		t.Fatalf("only %d rows were heard", acc.Heard)
 	}
 	rows := slices.Clone(c.rows)
 	middle := len(rows) / 2
-	ofMessage := func(came arrival) bool { return s.ledger.rows[came.id-1].message }
+	ofMessage := func(came arrival) bool {
+		r, _ := s.ledger.Get(came.ID)
+		return r.Message
+	}
 	message := slices.IndexFunc(rows, ofMessage)
 	if message < 0 {
 		t.Fatal("no message of SQL was heard")
 	}
-	hidden := slices.IndexFunc(s.ledger.rows, func(r row) bool { return r.owner == stranger && r.fate == committed }) + 1
+	hidden := s.ledger.Find(func(r account.Row) bool { return r.Owner == stranger && r.Fate == account.Committed })
 	for sentence, tt := range map[string]struct {
 		rows []arrival
 		want string
@@ -47,13 +52,13 @@ func TestTheKitNoticesBrokenPromises(t *testing.T) {
 		"a message is lost":         {slices.Delete(slices.Clone(rows), message, message+1), "1 lost"},
 		"the last is lost":          {rows[:len(rows)-1], "1 lost"},
 		"one comes twice":           {append(slices.Clone(rows), rows[middle]), "1 doubled"},
-		"one is not for the client": {append(slices.Clone(rows), arrival{int64(hidden), time.Now()}), "1 strange"},
-		"one does not exist":        {append(slices.Clone(rows), arrival{1 << 40, time.Now()}), "1 strange"},
+		"one is not for the client": {append(slices.Clone(rows), arrival{ID: hidden, At: time.Now()}), "1 strange"},
+		"one does not exist":        {append(slices.Clone(rows), arrival{ID: 1 << 40, At: time.Now()}), "1 strange"},
 		"one is late":               {append(slices.Clone(rows[1:]), rows[0]), "1 disordered"},
 	} {
 		c.note(func() { c.rows = tt.rows })
-		acc := s.ledger.audit(c)
-		if f := acc.faults(); !strings.Contains(f, tt.want) {
+		acc := s.ledger.Audit(c.hearing())
+		if f := acc.Faults(); !strings.Contains(f, tt.want) {
 			t.Errorf("%s: the ledger says %q, not %q", sentence, f, tt.want)
 		}
 	}

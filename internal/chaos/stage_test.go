@@ -19,7 +19,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tutti-realtime/tutti/internal/account"
 	"github.com/tutti-realtime/tutti/internal/auth"
+	"github.com/tutti-realtime/tutti/internal/yard"
 )
 
 const (
@@ -33,7 +35,7 @@ const (
 
 // A plan is what is special about a stage.
 type plan struct {
-	yard     yard           // nil: the best that there is
+	yard     yard.Network   // nil: the best that there is
 	programs [places]string // "" is today
 	dsn      string         // of the database; "" makes one
 	env      []string       // more variables for each node
@@ -46,12 +48,12 @@ type plan struct {
 // A stage is a cluster with a database and clients.
 type stage struct {
 	*testing.T
-	yard   yard
+	yard   yard.Network
 	dsn    string // "" without PostgreSQL
 	http   *http.Client
 	nodes  [len(trio)]*node
 	owner  func(port int) (place, bool) // of a connection to PostgreSQL
-	ledger *ledger
+	ledger *account.Rows
 	writer *writer
 	talk   *talk
 	stall  atomic.Int64 // the longest that this machine did not let us run, in nanoseconds
@@ -65,7 +67,7 @@ type stage struct {
 // newStage starts a cluster, and waits until its nodes hear each other.
 func newStage(t *testing.T, p plan) *stage {
 	t.Helper()
-	s := &stage{T: t, yard: p.yard, dsn: p.dsn, ledger: &ledger{}, talk: &talk{said: map[int64]word{}}}
+	s := &stage{T: t, yard: p.yard, dsn: p.dsn, ledger: &account.Rows{}, talk: &talk{said: map[int64]word{}}}
 	if s.yard == nil {
 		s.yard = newYard(t)
 	}
@@ -74,7 +76,7 @@ func newStage(t *testing.T, p plan) *stage {
 	if s.dsn == "" {
 		s.dsn = newDatabase(t)
 	}
-	transport := &http.Transport{DialContext: s.yard.dial, MaxIdleConnsPerHost: 4}
+	transport := &http.Transport{DialContext: s.yard.Dial, MaxIdleConnsPerHost: 4}
 	s.http = &http.Client{Transport: transport}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.writer = &writer{dsn: s.dsn, ledger: s.ledger, owners: []string{"", "", stranger, ""}}
@@ -133,8 +135,11 @@ func (s *stage) makeNodes(p plan) {
 	shared := append(s.shared(dir, p), p.env...)
 	var listen, advertise [len(trio)]string
 	for _, at := range trio {
-		listen[at] = net.JoinHostPort(s.yard.address(at), strconv.Itoa(freePort(s.T, s.yard, at, 6001)))
-		advertise[at] = s.yard.advertise(s.T, at, listen[at])
+		listen[at] = net.JoinHostPort(s.yard.Address(at), strconv.Itoa(freePort(s.T, s.yard, at, 6001)))
+		var err error
+		if advertise[at], err = s.yard.Advertise(s.Context(), at, listen[at]); err != nil {
+			s.Fatal(err)
+		}
 		if advertise[at] == "" {
 			advertise[at] = listen[at]
 		}
@@ -148,9 +153,9 @@ func (s *stage) makeNodes(p plan) {
 			n.program = p.programs[at]
 		}
 		port := freePort(s.T, s.yard, at, 4000)
-		n.http = net.JoinHostPort(s.yard.address(at), strconv.Itoa(port))
+		n.http = net.JoinHostPort(s.yard.Address(at), strconv.Itoa(port))
 		n.env = append(slices.Clone(shared),
-			"PORT="+strconv.Itoa(port), "HOST="+s.yard.address(at), "NODE_NAME="+at.String(), "REGION=test", "NODE_ADDRESS="+n.http)
+			"PORT="+strconv.Itoa(port), "HOST="+s.yard.Address(at), "NODE_NAME="+at.String(), "REGION=test", "NODE_ADDRESS="+n.http)
 		switch {
 		case p.alone:
 		case p.nats != "":
@@ -178,7 +183,7 @@ func (s *stage) shared(dir string, p plan) []string {
 	if !p.alone {
 		env = append(env, fmt.Sprintf("CLUSTER_LOST_MS=%d", lost.Milliseconds()))
 	}
-	if s.yard.secure() && p.nats == "" && !p.alone {
+	if s.yard.Secure() && p.nats == "" && !p.alone {
 		env = append(env, certificates(s.T, dir, s.yard)...)
 	}
 	if s.dsn == "" {
@@ -188,7 +193,10 @@ func (s *stage) shared(dir string, p plan) []string {
 	if err != nil {
 		s.Fatal(err)
 	}
-	addr, from := s.yard.open(s.T, d.Host)
+	addr, from, err := s.yard.Open(s.Context(), d.Host)
+	if err != nil {
+		s.Fatal(err)
+	}
 	s.owner = from
 	host, port, _ := net.SplitHostPort(addr)
 	password, _ := d.User.Password()
@@ -256,8 +264,8 @@ func (s *stage) await(what string, within time.Duration, is func() bool) time.Ti
 		for _, n := range s.nodes {
 			if n != nil && n.life != nil {
 				select {
-				case <-n.life.done:
-					s.Fatalf("node %v has ended by itself: %v", n.at, n.life.err)
+				case <-n.life.Done:
+					s.Fatalf("node %v has ended by itself: %v", n.at, n.life.Err)
 				default:
 				}
 			}
@@ -315,9 +323,9 @@ func token(t *testing.T, role, sub string) string {
 // freePort returns the port that a node of a yard listens on: the usual one when
 // it has an address of its own, else one that nobody uses and that the kernel
 // gives to no outgoing connection, so that it is free after a restart.
-func freePort(t *testing.T, y yard, at place, usual int) int {
+func freePort(t *testing.T, y yard.Network, at place, usual int) int {
 	t.Helper()
-	if y.address(a) != y.address(b) {
+	if y.Address(a) != y.Address(b) {
 		return usual
 	}
 	for port := 20000 + 37*os.Getpid()%8000 + int(at); port < 32000; port++ {

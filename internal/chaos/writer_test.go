@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tutti-realtime/tutti/internal/account"
 )
 
 // A writer writes rows all the time, in transactions that overlap.
 type writer struct {
 	dsn    string
-	ledger *ledger
+	ledger *account.Rows
 
 	mu     sync.Mutex // guards all below
 	owners []string   // of rows, in turn; "" is everybody
@@ -108,8 +110,10 @@ func (w *writer) transaction(ctx context.Context, conn *pgx.Conn, table string, 
 func (w *writer) insert(ctx context.Context, conn *pgx.Conn, table string, owners []string, body string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	first := w.ledger.add(owners, table == messages)
-	mark := func(f fate) { w.ledger.mark(first, len(owners), func(r *row) { r.fate, r.done = f, time.Now() }) }
+	first := w.ledger.Add(owners, table == messages)
+	mark := func(f account.Fate) {
+		w.ledger.Mark(first, len(owners), func(r *account.Row) { r.Fate, r.Done = f, time.Now() })
+	}
 	tx, err := conn.Begin(ctx)
 	if err == nil {
 		sql := `INSERT INTO ` + table + ` (id, owner, body) SELECT $1 + n - 1, nullif(o, '')::uuid, $3 FROM unnest($2::text[]) WITH ORDINALITY AS u (o, n)`
@@ -119,16 +123,16 @@ func (w *writer) insert(ctx context.Context, conn *pgx.Conn, table string, owner
 		_, err = tx.Exec(ctx, sql, first, owners, body)
 	}
 	if err != nil {
-		mark(failed)
+		mark(account.Failed)
 		return fmt.Errorf("write rows: %w", err)
 	}
 	begun := time.Now()
-	w.ledger.mark(first, len(owners), func(r *row) { r.begun = begun })
+	w.ledger.Mark(first, len(owners), func(r *account.Row) { r.Begun = begun })
 	if err := tx.Commit(ctx); err != nil {
-		mark(unknown)
+		mark(account.Unknown)
 		return fmt.Errorf("commit rows: %w", err)
 	}
-	mark(committed)
+	mark(account.Committed)
 	return nil
 }
 
@@ -154,7 +158,7 @@ func (w *writer) bulk(ctx context.Context, transactions, rows, bytes int, owner 
 
 // settle finds out what became of transactions whose commit had no answer.
 func (w *writer) settle(t *testing.T) {
-	ids := w.ledger.open()
+	ids := w.ledger.Open()
 	if len(ids) == 0 {
 		return
 	}
@@ -178,10 +182,10 @@ func (w *writer) settle(t *testing.T) {
 		there[id] = true
 	}
 	for _, id := range ids {
-		w.ledger.mark(id, 1, func(r *row) {
-			r.fate = failed
+		w.ledger.Mark(id, 1, func(r *account.Row) {
+			r.Fate = account.Failed
 			if there[id] {
-				r.fate, r.done = committed, time.Now()
+				r.Fate, r.Done = account.Committed, time.Now()
 			}
 		})
 	}

@@ -4,70 +4,81 @@ package chaos
 
 import (
 	"context"
-	"net"
 	"os"
-	"os/exec"
+	"sync"
 	"testing"
+
+	"github.com/tutti-realtime/tutti/internal/yard"
 )
 
-// A place is where something stands in a network.
-type place int
+// A place is where something stands in the network of a stage.
+type place = yard.Place
 
 // The nodes of a stage, and what they use.
 const (
-	a place = iota
-	b
-	c
-	services // PostgreSQL and NATS
-	places
-
-	elsewhere place = -1 // clients
+	a        = yard.A
+	b        = yard.B
+	c        = yard.C
+	services = yard.Services
+	places   = yard.Places
 )
 
 // trio are the nodes.
-var trio = [...]place{a, b, c}
-
-// String returns the name of a node.
-func (p place) String() string { return [...]string{"a", "b", "c", "services"}[p] }
-
-// A yard is the network in which the nodes of a stage run. Clients reach every
-// node, whatever is cut.
-type yard interface {
-	// String says what it is made of.
-	String() string
-	// secure reports whether nodes talk over addresses that others could reach, and
-	// so need TLS.
-	secure() bool
-	// address returns the host of a node.
-	address(place) string
-	// join is called on the thread that starts a node's process.
-	join(place) error
-	// open makes a service reachable for the nodes, under the address it returns.
-	// from tells which node a connection to the service comes from, by its port.
-	open(t *testing.T, service string) (addr string, from func(port int) (place, bool))
-	// advertise returns where other nodes are to come in that listen on an address,
-	// "" for there.
-	advertise(t *testing.T, node place, listen string) string
-	// runs says which process a node is.
-	runs(node place, pid int)
-	// cut has nothing pass from one place to another, without a word to either.
-	cut(t *testing.T, from, to place)
-	// mend undoes all cuts.
-	mend(t *testing.T)
-	// dial connects a client.
-	dial(ctx context.Context, network, addr string) (net.Conn, error)
-}
+var trio = yard.Trio
 
 // newYard returns the best network that the machine allows. With
 // TUTTI_CHAOS_NETWORK=proxies it is the other.
-func newYard(t *testing.T) yard {
+func newYard(t *testing.T) yard.Network {
 	t.Helper()
-	if _, err := exec.LookPath("ip"); err == nil && os.Getenv("TUTTI_CHAOS_NETWORK") != "proxies" {
-		y, err := newNamespaces(t)
-		if err == nil {
-			return y
-		}
-		t.Logf("no network namespaces (%v)", err)
+	if os.Getenv("TUTTI_CHAOS_NETWORK") == "proxies" {
+		return newProxies(t)
 	}
-	return newProxies(t)
+	y, why := yard.Best()
+	if why != nil {
+		t.Logf("no network namespaces (%v)", why)
+	}
+	endsWith(t, y)
+	return y
+}
+
+func newProxies(t *testing.T) *yard.Proxies {
+	y := yard.NewProxies()
+	endsWith(t, y)
+	return y
+}
+
+// endsWith has a network end with the test.
+func endsWith(t *testing.T, y yard.Network) {
+	t.Cleanup(func() {
+		if err := y.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// cut has nothing pass from one place to another.
+func (s *stage) cut(from, to place) {
+	s.Helper()
+	if err := s.yard.Cut(from, to); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// mend undoes all cuts.
+func (s *stage) mend() {
+	s.Helper()
+	if err := s.yard.Mend(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// beside runs f until the test ends.
+func beside(t *testing.T, f func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { f(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package chaos
+package yard
 
 import (
 	"bufio"
@@ -12,113 +12,136 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
-// proxies is a yard on the loopback, for machines that have nothing better and
+// Proxies is a network on the loopback, for machines that have nothing better and
 // for links that are slow: nodes reach each other and the services through
 // gates.
-type proxies struct {
-	links [places][places]*link
+type Proxies struct {
+	links [Places][Places]*link
+	gates gates
 
 	mu   sync.Mutex // guards pids
-	pids [places]int
+	pids [Places]int
 }
 
-func newProxies(*testing.T) *proxies {
-	y := &proxies{}
-	for from := range places {
-		for to := range places {
+// NewProxies makes one.
+func NewProxies() *Proxies {
+	y := &Proxies{}
+	for from := range Places {
+		for to := range Places {
 			y.links[from][to] = newLink()
 		}
 	}
 	return y
 }
 
-func (y *proxies) String() string { return "proxies" }
+// String implements Network.
+func (y *Proxies) String() string { return "proxies" }
 
-func (y *proxies) secure() bool { return false }
+// Secure implements Network.
+func (y *Proxies) Secure() bool { return false }
 
-func (y *proxies) address(place) string { return "127.0.0.1" }
+// Address implements Network.
+func (y *Proxies) Address(Place) string { return "127.0.0.1" }
 
-func (y *proxies) join(place) error { return nil }
+// Join implements Network.
+func (y *Proxies) Join(Place) error { return nil }
 
-func (y *proxies) runs(node place, pid int) {
+// Runs implements Network.
+func (y *Proxies) Runs(node Place, pid int) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.pids[node] = pid
 }
 
-func (y *proxies) open(t *testing.T, service string) (addr string, from func(int) (place, bool)) {
-	t.Helper()
-	g := y.gate(t, services, service)
-	return g.listener.Addr().String(), g.way
+// Open implements Network.
+func (y *Proxies) Open(ctx context.Context, service string) (addr string, from func(int) (Place, bool), err error) {
+	g, err := y.gate(ctx, Services, service)
+	if err != nil {
+		return "", nil, err
+	}
+	return g.listener.Addr().String(), g.way, nil
 }
 
-func (y *proxies) advertise(t *testing.T, node place, listen string) string {
-	t.Helper()
-	return y.gate(t, node, listen).listener.Addr().String()
+// Advertise implements Network.
+func (y *Proxies) Advertise(ctx context.Context, node Place, listen string) (string, error) {
+	g, err := y.gate(ctx, node, listen)
+	if err != nil {
+		return "", err
+	}
+	return g.listener.Addr().String(), nil
 }
 
 // gate lets nodes come in to what stands at a place.
-func (y *proxies) gate(t *testing.T, to place, target string) *gate {
-	t.Helper()
+func (y *Proxies) gate(ctx context.Context, to Place, target string) (*gate, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	free := newLink()
 	g := &gate{
 		listener: l, target: target, dial: new(net.Dialer).DialContext, from: y.whose,
-		links: func(from place) (there, back *link) {
-			if from == elsewhere {
+		links: func(from Place) (there, back *link) {
+			if from == Elsewhere {
 				return free, free
 			}
 			return y.links[from][to], y.links[to][from]
 		},
-		open: map[net.Conn]struct{}{}, ways: map[int]place{},
+		open: map[net.Conn]struct{}{}, ways: map[int]Place{},
 	}
-	beside(t, g.run)
-	return g
+	y.gates.start(ctx, g)
+	return g, nil
 }
 
-func (y *proxies) cut(_ *testing.T, from, to place) {
+// Cut implements Network.
+func (y *Proxies) Cut(from, to Place) error {
 	y.links[from][to].set(func(l *link) { l.cut = true })
+	return nil
 }
 
-func (y *proxies) mend(*testing.T) {
+// Mend implements Network.
+func (y *Proxies) Mend() error {
 	for _, row := range y.links {
 		for _, l := range row {
 			l.set(func(l *link) { l.cut = false })
 		}
 	}
+	return nil
 }
 
-// slow makes all links between nodes slow. rate is bytes per second.
-func (y *proxies) slow(delay, jitter time.Duration, rate int) {
-	for _, from := range trio {
-		for _, to := range trio {
+// Close implements Network.
+func (y *Proxies) Close() error {
+	y.gates.stop()
+	return nil
+}
+
+// Slow makes all links between nodes slow. rate is bytes per second.
+func (y *Proxies) Slow(delay, jitter time.Duration, rate int) {
+	for _, from := range Trio {
+		for _, to := range Trio {
 			y.links[from][to].set(func(l *link) { l.delay, l.jitter, l.rate = delay, jitter, rate })
 		}
 	}
 }
 
-func (y *proxies) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+// Dial implements Network.
+func (y *Proxies) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
 // whose finds out which node made a connection: the kernel knows the number of
 // the socket, and the processes which they have open. See proc(5).
-func (y *proxies) whose(conn net.Conn) place {
+func (y *Proxies) whose(conn net.Conn) Place {
 	y.mu.Lock()
 	pids := y.pids
 	y.mu.Unlock()
 	socket := socketOf(conn.RemoteAddr().(*net.TCPAddr), conn.LocalAddr().(*net.TCPAddr))
 	if socket == "" {
-		return elsewhere
+		return Elsewhere
 	}
-	for _, p := range trio {
+	for _, p := range Trio {
 		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pids[p]))
 		for _, f := range files {
 			if to, err := os.Readlink(f); err == nil && to == "socket:["+socket+"]" {
@@ -126,7 +149,7 @@ func (y *proxies) whose(conn net.Conn) place {
 			}
 		}
 	}
-	return elsewhere
+	return Elsewhere
 }
 
 // socketOf returns the number of the socket at an address of the loopback.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package chaos
+package yard
 
 import (
 	"context"
@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"sync"
-	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,128 +75,142 @@ func (n *namespace) ip(lines ...string) error {
 	})
 }
 
-// namespaces is a yard in which every place has a namespace, on one bridge. A
+// Namespaces is a network in which every place has a namespace, on one bridge. A
 // direction is cut by giving the sender a wrong hardware address of the other:
 // then packets go out and nobody takes them.
-type namespaces struct {
-	hub *namespace // the bridge, and the clients
-	of  [places]*namespace
+type Namespaces struct {
+	hub   *namespace // the bridge, and the clients
+	of    [Places]*namespace
+	gates gates
 }
 
-func newNamespaces(t *testing.T) (*namespaces, error) {
+// NewNamespaces makes them, which needs root and ip(8).
+func NewNamespaces() (*Namespaces, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("they need root")
 	}
-	y := &namespaces{}
-	t.Cleanup(y.close)
+	y := &Namespaces{}
+	if err := y.open(); err != nil {
+		return nil, errors.Join(err, y.Close())
+	}
+	return y, nil
+}
+
+func (y *Namespaces) open() error {
 	for _, n := range append([]**namespace{&y.hub}, pointers(&y.of)...) {
 		var err error
 		if *n, err = newNamespace(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	lines := []string{"link set lo up", "link add bridge type bridge", "addr add 10.77.0.2/24 dev bridge", "link set bridge up"}
 	for p, n := range y.of {
 		lines = append(lines,
-			fmt.Sprintf("link add to%d type veth peer name eth0 address %s netns /proc/%d/fd/%d", p, hardware(place(p)), os.Getpid(), n.file.Fd()),
+			fmt.Sprintf("link add to%d type veth peer name eth0 address %s netns /proc/%d/fd/%d", p, hardware(Place(p)), os.Getpid(), n.file.Fd()),
 			fmt.Sprintf("link set to%d master bridge up", p))
 	}
 	if err := y.hub.ip(lines...); err != nil {
-		return nil, err
+		return err
 	}
 	for p, n := range y.of {
-		if err := n.ip("link set lo up", "addr add "+y.address(place(p))+"/24 dev eth0", "link set eth0 up"); err != nil {
-			return nil, err
+		if err := n.ip("link set lo up", "addr add "+y.Address(Place(p))+"/24 dev eth0", "link set eth0 up"); err != nil {
+			return err
 		}
 	}
-	return y, nil
+	return nil
 }
 
-func pointers(of *[places]*namespace) (all []**namespace) {
+func pointers(of *[Places]*namespace) (all []**namespace) {
 	for i := range of {
 		all = append(all, &of[i])
 	}
 	return all
 }
 
-func (y *namespaces) close() {
+// Close implements Network.
+func (y *Namespaces) Close() (err error) {
+	y.gates.stop()
 	for _, n := range append(y.of[:], y.hub) {
 		if n != nil && n.file != nil {
-			_ = n.file.Close()
+			err = errors.Join(err, n.file.Close())
 		}
 	}
+	return err
 }
 
-func hardware(p place) string { return fmt.Sprintf("02:00:00:00:00:%02x", 16+int(p)) }
+func hardware(p Place) string { return fmt.Sprintf("02:00:00:00:00:%02x", 16+int(p)) }
 
-func (y *namespaces) String() string { return "network namespaces" }
+// String implements Network.
+func (y *Namespaces) String() string { return "network namespaces" }
 
-func (y *namespaces) secure() bool { return true }
+// Secure implements Network.
+func (y *Namespaces) Secure() bool { return true }
 
-func (y *namespaces) address(p place) string { return fmt.Sprintf("10.77.0.%d", 11+int(p)) }
+// Address implements Network.
+func (y *Namespaces) Address(p Place) string { return fmt.Sprintf("10.77.0.%d", 11+int(p)) }
 
-func (y *namespaces) join(p place) error { return y.of[p].enter() }
+// Join implements Network.
+func (y *Namespaces) Join(p Place) error { return y.of[p].enter() }
 
-func (y *namespaces) runs(place, int) {}
+// Runs implements Network.
+func (y *Namespaces) Runs(Place, int) {}
 
-func (y *namespaces) advertise(*testing.T, place, string) string { return "" }
+// Advertise implements Network.
+func (y *Namespaces) Advertise(context.Context, Place, string) (string, error) { return "", nil }
 
-// open lets nodes come in at the address of the services. What is cut is cut
+// Open lets nodes come in at the address of the services. What is cut is cut
 // before.
-func (y *namespaces) open(t *testing.T, service string) (addr string, from func(int) (place, bool)) {
-	t.Helper()
+func (y *Namespaces) Open(ctx context.Context, service string) (addr string, from func(int) (Place, bool), err error) {
 	var l net.Listener
-	err := y.of[services].do(func() (err error) {
-		l, err = net.Listen("tcp", y.address(services)+":0")
+	err = y.of[Services].do(func() (err error) {
+		l, err = net.Listen("tcp", y.Address(Services)+":0")
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	free := newLink()
 	g := &gate{
 		listener: l, target: service, dial: new(net.Dialer).DialContext,
-		from: func(conn net.Conn) place {
+		from: func(conn net.Conn) Place {
 			ip := conn.RemoteAddr().(*net.TCPAddr).IP.String()
-			for _, p := range trio {
-				if y.address(p) == ip {
+			for _, p := range Trio {
+				if y.Address(p) == ip {
 					return p
 				}
 			}
-			return elsewhere
+			return Elsewhere
 		},
-		links: func(place) (there, back *link) { return free, free },
-		open:  map[net.Conn]struct{}{}, ways: map[int]place{},
+		links: func(Place) (there, back *link) { return free, free },
+		open:  map[net.Conn]struct{}{}, ways: map[int]Place{},
 	}
-	beside(t, g.run)
-	return l.Addr().String(), g.way
+	y.gates.start(ctx, g)
+	return l.Addr().String(), g.way, nil
 }
 
-func (y *namespaces) cut(t *testing.T, from, to place) {
-	t.Helper()
-	y.tell(t, from, to, "02:00:00:00:de:ad", "permanent")
+// Cut implements Network.
+func (y *Namespaces) Cut(from, to Place) error {
+	return y.tell(from, to, "02:00:00:00:de:ad", "permanent")
 }
 
-func (y *namespaces) tell(t *testing.T, from, to place, address, how string) {
-	t.Helper()
-	err := y.of[from].ip(fmt.Sprintf("neigh replace %s lladdr %s dev eth0 nud %s", y.address(to), address, how))
-	if err != nil {
-		t.Fatal(err)
-	}
+func (y *Namespaces) tell(from, to Place, address, how string) error {
+	return y.of[from].ip(fmt.Sprintf("neigh replace %s lladdr %s dev eth0 nud %s", y.Address(to), address, how))
 }
 
-func (y *namespaces) mend(t *testing.T) {
-	t.Helper()
-	for from := range places {
-		for to := range places {
+// Mend implements Network.
+func (y *Namespaces) Mend() (err error) {
+	for from := range Places {
+		for to := range Places {
 			if from != to {
-				y.tell(t, from, to, hardware(to), "reachable")
+				err = errors.Join(err, y.tell(from, to, hardware(to), "reachable"))
 			}
 		}
 	}
+	return err
 }
 
-func (y *namespaces) dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+// Dial implements Network.
+func (y *Namespaces) Dial(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 	err = y.hub.do(func() (err error) {
 		// An address, and no name, is dialed by the calling goroutine.
 		conn, err = new(net.Dialer).DialContext(ctx, network, addr)
@@ -207,13 +219,5 @@ func (y *namespaces) dial(ctx context.Context, network, addr string) (conn net.C
 	return conn, err
 }
 
-// beside runs f until the test ends.
-func beside(t *testing.T, f func(context.Context)) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	var running sync.WaitGroup
-	running.Go(func() { f(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-}
+// Within calls f on a thread that is at a place, for what a test opens there.
+func (y *Namespaces) Within(p Place, f func() error) error { return y.of[p].do(f) }
