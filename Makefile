@@ -11,7 +11,7 @@ NODES   ?= 3
 PAGES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.go' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test unit race e2e browser chaos bench bench-once fuzz soak lint pages clean
+.PHONY: references help run cluster build test unit race e2e browser chaos bench bench-once fuzz soak lint pages clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,9 +23,9 @@ cluster: build postgresql ## Start three nodes of one cluster on ports 4000 to 4
 	@PORT=$(PORT) exec bin/tutti dev --nodes $(NODES)
 
 build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/tutti ./cmd/tutti
+	@GO='$(GO)' VERSION='$(VERSION)' scripts/compile bin/tutti
 
-test: unit chaos e2e bench-once ## Run all tests
+test: unit vuln chaos e2e bench-once ## Run all tests
 
 unit: web/dist/index.html race-tools postgresql ## Vet, and run the Go tests with the race detector, and those of the pages
 	@echo '== gofmt, vet'
@@ -75,6 +75,14 @@ fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
 soak: build ## Half an hour of churn; the server must end as it began
 	@$(GO) run ./bench/soak
 
+references: ## Write the parts of the documents that are made of the code
+	@UPDATE_REFERENCES=1 $(GO) test -count=1 -run TestReferences ./cmd/tutti ./internal/app >/dev/null
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the server uses (VULN=required fails where the database cannot be reached)
+	@echo '== known vulnerabilities'
+	@scripts/vuln ./cmd/tutti
+
 lint: ## Run golangci-lint
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
@@ -89,6 +97,25 @@ web/dist/index.html: web/node_modules/.done $(PAGES)
 	@echo '== npm packages for $*'
 	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+IMAGE     ?= ghcr.io/tutti-realtime/tutti
+
+.PHONY: release reproducible image packaging
+release: web/dist/index.html ## Build the binaries of a release, with checksums, into bin/release (PLATFORMS=… for others)
+	@GO='$(GO)' VERSION='$(VERSION)' scripts/release $(PLATFORMS)
+
+reproducible: ## Build a release twice, in two places, and compare the bytes (PLATFORMS=…; linux/amd64 unless given)
+	@GO='$(GO)' VERSION='$(VERSION)' scripts/reproducible $(if $(filter file,$(origin PLATFORMS)),,$(PLATFORMS))
+
+image: ## Build the container image, with the version as its tag (IMAGE=… for another name; needs Docker)
+	@. scripts/identity && docker build -t '$(IMAGE):$(VERSION)' \
+		--build-arg VERSION="$$VERSION" --build-arg COMMIT="$$COMMIT" --build-arg DATE="$$DATE" .
+
+packaging: ## Check the files in deploy/ with the parsers of Docker, Compose and Kubernetes, and run nginx and Caddy with them
+	@scripts/debian nginx:nginx caddy:caddy strace:strace systemd:systemd-analyze
+	@$(GO) test -count=1 ./deploy
+	@cd deploy/check && $(GO) vet ./... && $(GO) test ./...
 
 clean: ## Remove what was built
 	@rm -rf bin web/dist/assets web/dist/index.html web/node_modules e2e/node_modules

@@ -43,7 +43,7 @@ const database = "postgres"
 
 // Run starts a private PostgreSQL and serves a tenant on it until ctx ends.
 func (d *devCommand) Run(ctx context.Context, line *kong.Context) error {
-	log := newLog(os.Stderr, d.LogLevel, d.LogFormat)
+	log := app.NewLog(os.Stderr, d.LogLevel, d.LogFormat)
 	if d.Nodes > 1 {
 		if err := d.tryPorts(ctx); err != nil {
 			return err
@@ -56,6 +56,7 @@ func (d *devCommand) Run(ctx context.Context, line *kong.Context) error {
 		}
 		d.Data = folder
 	}
+	relax(&d.Limits, line)
 	fmt.Printf("PostgreSQL starts in %s ...\n", d.Data)
 	began := time.Now()
 	server, err := postmaster.Start(ctx, postmaster.Config{Dir: d.Data, Log: log})
@@ -88,6 +89,9 @@ func (d *devCommand) serve(ctx context.Context, server *postmaster.Server, log *
 		User: postmaster.Superuser, Password: server.Password(),
 		AfterConnect: d.DB.AfterConnect, PoolSize: d.DB.PoolSize, EncKey: keys.EncKey,
 	}
+	if config.Admin.User == "" && config.Admin.Password == "" {
+		config.Admin.User, config.Admin.Password = "admin", keys.Admin
+	}
 	more := fmt.Sprintf(`The keys stay the same as long as the folder does. The database has an example
 table, public.todos, with policies:
 
@@ -95,13 +99,14 @@ table, public.todos, with policies:
 	if d.Nodes > 1 {
 		return d.serveNodes(ctx, config, args, more)
 	}
-	return serve(ctx, config, log, greeting{keys: true, more: more})
+	return serve(ctx, config, log, greeting{keys: true, admin: config.Admin, more: more})
 }
 
 // devKeys are made once and kept beside the database.
 type devKeys struct {
 	JWTSecret string `json:"jwt_secret"`
 	EncKey    string `json:"enc_key"` // 16 bytes
+	Admin     string `json:"admin_password"`
 }
 
 func openKeys(path string) (devKeys, error) {
@@ -110,19 +115,22 @@ func openKeys(path string) (devKeys, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		keys = devKeys{JWTSecret: randomHex(32), EncKey: randomHex(8)}
-		text, err = json.Marshal(keys)
-		if err != nil {
-			return keys, fmt.Errorf("write the keys: %w", err)
-		}
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return keys, fmt.Errorf("write the keys: %w", err)
-		}
 	case err != nil:
 		return keys, fmt.Errorf("read the keys: %w", err)
 	default:
 		if err := json.Unmarshal(text, &keys); err != nil {
 			return keys, fmt.Errorf("read the keys in %s: %w; remove the file to have new ones", path, err)
 		}
+	}
+	if keys.Admin != "" {
+		return keys, nil
+	}
+	keys.Admin = randomHex(8) // a folder of an older release has none
+	if text, err = json.Marshal(keys); err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		return keys, fmt.Errorf("write the keys: %w", err)
 	}
 	return keys, nil
 }

@@ -98,7 +98,7 @@ func (d *devCommand) startNodes(ctx context.Context, nodes *crew, config app.Con
 			return nil
 		}
 		cmd := exec.Command(self, append([]string{"serve"}, flags...)...)
-		cmd.Env = append(os.Environ(), nodeEnvironment(config, i, doors)...)
+		cmd.Env = append(append(os.Environ(), limitEnvironment(config.Limits)...), nodeEnvironment(config, i, doors)...)
 		if err := nodes.start(ctx, nodeName(i), cmd, os.Stderr); err != nil {
 			return err
 		}
@@ -154,6 +154,7 @@ func nodeEnvironment(config app.Config, i int, doors []string) []string {
 		"CLUSTER_LISTEN=" + doors[i], "CLUSTER_ADVERTISE=", "CLUSTER_DNS=",
 		"CLUSTER_PEERS=" + peers, "SELF_HOST_EXTENSIONS=" + string(extensions),
 		"SEED_SELF_HOST=" + seed, "DEFAULT_TENANT=" + tenant, "API_JWT_SECRET=" + config.DevSecret, "TENANTS_FILE=",
+		"DASHBOARD_USER=" + config.Admin.User, "DASHBOARD_PASSWORD=" + config.Admin.Password,
 		"DB_HOST=" + config.DB.Host, "DB_PORT=" + strconv.Itoa(int(config.DB.Port)), "DB_NAME=" + config.DB.Name,
 		"DB_USER=" + config.DB.User, "DB_PASSWORD=" + config.DB.Password, "DB_SSL=", "DB_IP_VERSION=",
 		"DB_ENC_KEY=" + config.DB.EncKey, "DB_ENC_KEY_GCM=", "DB_ENC_WRITE_GCM=",
@@ -208,10 +209,10 @@ func greetNodes(w io.Writer, nodes []*child, config app.Config, more string) err
   page         %s/#key=%s
 %s  anon key     %s
   service key  %s
-
+%s
 Each node has the page, and whoever is on one hears those on the others; /status
 of any shows them all. Kill one, and the others go on. Ctrl-C stops all.
 %s
-`, version, len(nodes), config.DevTenant, nodes[0].base, anon, where.String(), anon, service, more)
+`, version, len(nodes), config.DevTenant, nodes[0].base, anon, where.String(), anon, service, consoleLines(nodes[0].base, config.Admin), more)
 	return nil
 }

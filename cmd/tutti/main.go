@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 // cli is the command line.
 type cli struct {
@@ -24,9 +20,16 @@ type cli struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the tables of the control database up to date."`
 	Tenant  tenantCommand  `cmd:"" help:"Manage tenants."`
 	Doctor  doctorCommand  `cmd:"" help:"Examine the database of a tenant, and say what cures what is wrong."`
+	Explain explainCommand `cmd:"" help:"Say what an error means and what cures it."`
 	Token   tokenCommand   `cmd:"" help:"Mint a token for a tenant."`
 	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure."`
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready; the status of this process is the answer."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
+
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands, flags and tenants."`
+	Complete   completeCommand   `cmd:"" hidden:"" help:"Answer a shell that completes."`
+
+	Reference referenceCommand `cmd:"" hidden:"" help:"Print a part of the documents that is made of the code."`
 }
 
 func main() {
@@ -65,34 +68,4 @@ func run(ctx context.Context, args []string, exit func(int)) int {
 		return 1
 	}
 	return 0
-}
-
-type versionCommand struct {
-	JSON bool `help:"Print JSON."`
-}
-
-// Run prints the version and what it was built from.
-func (v *versionCommand) Run() error {
-	revision, goVersion := buildInfo()
-	if v.JSON {
-		return printJSON(map[string]string{"version": version, "revision": revision, "go": goVersion})
-	}
-	fmt.Printf("tutti %s (revision %s, %s)\n", version, revision, goVersion)
-	return nil
-}
-
-// buildInfo returns the commit that the binary was built from and the version
-// of Go that built it.
-func buildInfo() (revision, goVersion string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown", "unknown"
-	}
-	revision = "unknown"
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = s.Value
-		}
-	}
-	return revision, info.GoVersion
 }

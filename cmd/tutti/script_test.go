@@ -99,6 +99,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	if command.Tenants != "" {
 		command.Tenants = ts.MkAbs(args[len(args)-1]) // the script's folder is not this process's
 	}
+	command.Extensions = extensions()
 	node, err := app.New(command.Config, slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())

@@ -20,7 +20,7 @@ type serveCommand struct {
 // Run serves until ctx ends. Keys are shown of a tenant that exists nowhere else;
 // what a control database holds is not for a log.
 func (s *serveCommand) Run(ctx context.Context) error {
-	return serve(ctx, s.Config, newLog(os.Stderr, s.LogLevel, s.LogFormat), greeting{keys: s.DB.Host == ""})
+	return serve(ctx, s.Config, app.NewLog(os.Stderr, s.LogLevel, s.LogFormat), greeting{keys: s.DB.Host == ""})
 }
 
 // serve runs a node until ctx ends.
@@ -37,8 +37,14 @@ func serve(ctx context.Context, config app.Config, log *slog.Logger, g greeting)
 	g.base = baseURL(l.Addr(), config.TLSCert != "")
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	manager := openManager(log)
+	manager.waits(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- node.Run(ctx, l) }()
+	go func() {
+		err := node.Run(ctx, l)
+		stop()
+		ended <- err
+	}()
 	select {
 	case err := <-ended:
 		return err
@@ -48,6 +54,7 @@ func serve(ctx context.Context, config app.Config, log *slog.Logger, g greeting)
 		stop()
 		return errors.Join(err, <-ended)
 	}
+	manager.attend(ctx, g.base, node.Alive)
 	return <-ended
 }
 
@@ -59,21 +66,20 @@ func baseURL(addr net.Addr, tls bool) string {
 	return scheme + "://localhost:" + strconv.Itoa(addr.(*net.TCPAddr).Port)
 }
 
-func newLog(w io.Writer, level, format string) *slog.Logger {
-	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // kong has checked it
-	options := &slog.HandlerOptions{Level: l}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
 // A greeting is what a server says when it is ready.
 type greeting struct {
-	base string
-	keys bool   // show the keys of the ready-made tenant
-	more string // lines that stand below
+	base  string
+	keys  bool      // show the keys of the ready-made tenant
+	admin app.Admin // who may use the console, where the password was made up
+	more  string    // lines that stand below
+}
+
+// consoleLines say where the console for operators is, and who may use it.
+func consoleLines(base string, a app.Admin) string {
+	if a.Password == "" {
+		return ""
+	}
+	return fmt.Sprintf("  admin        %s/admin\n  admin login  %s %s\n", base, a.User, a.Password)
 }
 
 // print says where the server is, and the keys of the ready-made tenant.
@@ -96,9 +102,9 @@ func (g greeting) print(w io.Writer, node *app.App) error {
   URL          %s
   anon key     %s
   service key  %s
-
+%s
 The page opens in any browser. Ctrl-C stops the server.
 %s
-`, version, node.Tenant(), g.base, anon, g.base, anon, service, more)
+`, version, node.Tenant(), g.base, anon, g.base, anon, service, consoleLines(g.base, g.admin), more)
 	return nil
 }
