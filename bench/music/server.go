@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -74,8 +75,12 @@ func start(ctx context.Context, program string) (*server, error) {
 	return s, nil
 }
 
-// figures are a server's metrics, by name and labels as it writes them.
+// figures are a server's metrics, by name and labels as it writes them, but for
+// those that say which node it is.
 type figures map[string]float64
+
+// ours is those labels.
+var ours = regexp.MustCompile(`\b(region|host|id)="[^"]*",?|\{(region="[^"]*",?|host="[^"]*",?|id="[^"]*",?)*\}|,(?:region|host|id)="[^"]*"`)
 
 // figures returns the server's metrics.
 func (s *server) figures(ctx context.Context) (figures, error) {
@@ -95,9 +100,12 @@ func (s *server) figures(ctx context.Context) (figures, error) {
 	all := figures{}
 	lines := bufio.NewScanner(answer.Body)
 	for lines.Scan() {
-		name, value, found := strings.Cut(lines.Text(), " ")
-		if v, err := strconv.ParseFloat(value, 64); found && err == nil {
-			all[name] = v
+		space := strings.LastIndexByte(lines.Text(), ' ')
+		if space < 0 {
+			continue
+		}
+		if v, err := strconv.ParseFloat(lines.Text()[space+1:], 64); err == nil {
+			all[ours.ReplaceAllString(lines.Text()[:space], "")] = v
 		}
 	}
 	return all, lines.Err()
