@@ -47,7 +47,7 @@ export async function balancer(t, nodes) {
 export async function manage(node, method, path, body) {
   const answer = await fetch(`${node.url}/api/tenants/${path}`, {
     method,
-    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token(secret, 60)}` },
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token(secret, 60, { role: 'service_role' })}` },
     body: body && JSON.stringify(body),
   })
   const text = await answer.text()

@@ -110,9 +110,14 @@ func newNode(change func(*API)) *node {
 	return n
 }
 
-func token(t testing.TB, secret string, life time.Duration) string {
+// token returns one of a user when the secret is the tenant's, else one of an operator.
+func token(t testing.TB, with string, life time.Duration) string {
 	t.Helper()
-	text, err := auth.Mint(secret, map[string]any{"role": "anon", "exp": time.Now().Add(life).Unix()})
+	claims := map[string]any{"iss": "test", "exp": time.Now().Add(life).Unix()}
+	if with == secret {
+		claims["role"] = "anon"
+	}
+	text, err := auth.Mint(with, claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tutti-realtime/tutti"
+	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/tenant"
 	"github.com/tutti-realtime/tutti/internal/trace"
 )
@@ -106,7 +107,7 @@ func (g *registrar) open(serve managed) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), storePatience)
 		defer cancel()
-		v := &visit{Request: r.WithContext(ctx), requestID: id, who: bearerName(token)}
+		v := &visit{Request: r.WithContext(ctx), requestID: id, who: auth.Holder(token)}
 		if err := serve(w, v); err != nil {
 			g.fail(w, r, refusalOf(err))
 		}

@@ -386,7 +386,7 @@ func TestNobodyManagesWhat(t *testing.T) {
 	for name, change := range map[string]func(*API){
 		"has no secret":      func(a *API) { a.Management.Secrets = []string{"", ""} },
 		"blocked the token":  func(a *API) { a.Management.Blocklist = []string{token(t, managementSecret, 30*time.Minute)} },
-		"asks for a claim":   func(a *API) { a.Verifier = &auth.Verifier{Validators: map[string]any{"role": "x"}} },
+		"asks for a claim":   func(a *API) { a.Verifier = &auth.Verifier{Validators: map[string]any{"iss": "x"}} },
 		"has no such routes": func(a *API) { a.Management = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -530,13 +530,13 @@ func TestNamesOfBearers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := bearerName(" " + text + "%0A"); got != tt.want {
+			if got := auth.Holder(" " + text + "%0A"); got != tt.want {
 				t.Errorf("got %q", got)
 			}
 		})
 	}
 	for _, broken := range []string{"", "a.b", "a.!.c", "a.YQ.c", "%zz"} {
-		if got := bearerName(broken); got != "" {
+		if got := auth.Holder(broken); got != "" {
 			t.Errorf("%q is %q", broken, got)
 		}
 	}

@@ -112,7 +112,7 @@ func TestMetricsAreForThoseWhoMay(t *testing.T) {
 	for name, change := range map[string]func(*API){
 		"no secret is set":       func(a *API) { a.MetricsSecrets = nil },
 		"the token is blocked":   func(a *API) { a.MetricsBlocklist = []string{reader} },
-		"a claim is not as told": func(a *API) { a.Verifier = &auth.Verifier{Validators: map[string]any{"role": "x"}} },
+		"a claim is not as told": func(a *API) { a.Verifier = &auth.Verifier{Validators: map[string]any{"iss": "x"}} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -64,6 +64,23 @@ func TestServiceWithoutSecretsLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// The secret of the management is that of the ready-made tenant, too.
+func TestUsersOfATenantDoNotManage(t *testing.T) {
+	t.Parallel()
+	s := &Service{Secrets: []string{testSecret}}
+	for role, want := range map[string]error{
+		"anon": ErrUser, "authenticated": ErrUser, "editor": ErrUser, "": nil, "service_role": nil, "supabase_admin": nil,
+	} {
+		raw, err := Mint(testSecret, map[string]any{"role": role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Verify(raw, testNow()); err != want {
+			t.Errorf("role %q: %v", role, err)
+		}
+	}
+}
+
 func TestMintedTokensVerify(t *testing.T) {
 	t.Parallel()
 	raw, err := Mint(testSecret, map[string]any{"role": "anon", "exp": testTime + 1})
