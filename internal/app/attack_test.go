@@ -196,14 +196,15 @@ func TestSecretsComeOutNowhere(t *testing.T) {
 	run(t, m, func(s *script) {
 		s.log = slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})
 		s.fields = append(s.fields, `extensions: [{type: postgres_cdc_rls, settings: {db_host: 127.0.0.1, db_port: "1", db_name: d, db_user: u, db_password: `+password+`}}]`)
-		mint := func(secret string) string {
-			token, err := auth.Mint(secret, map[string]any{"role": "anon", "sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
+		mint := func(role, secret string) string {
+			token, err := auth.Mint(secret, map[string]any{"role": role, "sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return token
 		}
-		good, bad, manager, reader := mint(testSecret), mint("somebody-elses-secret-somewhere"), mint(admin), mint(metricsSecret)
+		good, bad := mint("anon", testSecret), mint("anon", "somebody-elses-secret-somewhere")
+		manager, reader := mint("service_role", admin), mint("service_role", metricsSecret)
 		s.connect("bob", "")
 		bob := s.client("bob")
 		bob.join("room")
