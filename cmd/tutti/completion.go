@@ -46,7 +46,9 @@ func (c *completeCommand) Run(k *kong.Context) error {
 		words = words[1:]
 	}
 	for _, o := range complete(k.Model.Node, words, tenantNames) {
-		fmt.Printf("%s\t%s\n", o.word, o.help)
+		if _, err := fmt.Printf("%s\t%s\n", o.word, o.help); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
 	}
 	return nil
 }

@@ -108,8 +108,7 @@ func askHealth(ctx context.Context, address string, own bool) string {
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // the address is told beside it
 		}
 		return err.Error()
