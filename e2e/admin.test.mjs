@@ -56,7 +56,7 @@ test('a token lets in as well, and a server without a password says what to set'
     await page.getByTestId('sign-in').click()
     await has(page, 'door-error', said)
   }
-  await page.getByTestId('token').fill(token(secret, 3600, { role: 'admin' }))
+  await page.getByTestId('token').fill(token(secret, 3600, { role: 'service_role' }))
   await page.getByTestId('sign-in').click()
   await reach(page, 'connected')
 

@@ -65,18 +65,23 @@ lesson('a token that ends is renewed where the link says, and nobody notices', a
   await ann.getByTestId('start').click()
   const page = await blank()
   let asked = 0
-  await page.route('**/school/token', (route) => {
+  let read
+  const wordsRead = new Promise((resolve) => (read = resolve))
+  await page.route('**/school/token', async (route) => {
     asked++
-    // At first the school has none.
+    // At first the school has none, until Ben has been told so.
     if (asked === 1) return route.fulfill({ status: 503, body: '' })
+    await wordsRead
     return route.fulfill({ json: { access_token: token(secret, 3600, claims(benId)) } })
   })
-  const end = Date.now() + 30_000
-  const ben = await open('Ben', 'student', { page, user: token(secret, 30, claims(benId)), more: { renew: '/school/token' } })
+  const end = Date.now() + 45_000
+  const ben = await open('Ben', 'student', { page, user: token(secret, 45, claims(benId)), more: { renew: '/school/token' } })
   await sound(ben)
   await watchStalls(ben)
   await follow(ben)
-  await has(ben, 'pass-words', /asks for it, but the address that gives tokens refused with status 503/)
+  const words = /asks for it, but the address that gives tokens refused with status 503/
+  await ben.getByTestId('pass-words').filter({ hasText: words }).first().waitFor({ timeout: 40_000 }) // after two thirds of its life
+  read()
   await ben.getByTestId('pass').waitFor({ state: 'hidden' })
   await until(ben, end + 2_000)
   assert.deepEqual(await ben.evaluate(() => window.links), ['joined'])
