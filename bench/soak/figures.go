@@ -1,17 +1,17 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// figures is what a server holds at a moment.
+// figures is what a node holds at a moment.
 type figures struct {
 	Connections int64 `json:"connections"`
 	Topics      int64 `json:"topics"`
@@ -21,27 +21,25 @@ type figures struct {
 	Memory      int64 `json:"resident_bytes"`
 }
 
+const mega = 1 << 20
+
 // String returns the figures in a line.
 func (f figures) String() string {
-	const mega = 1 << 20
-	return fmt.Sprintf("%6d connections %6d topics %6d goroutines %6d files %7.1f MB heap %7.1f MB resident",
+	return fmt.Sprintf("%d connections, %d topics, %d goroutines, %d files, %.0f MB heap, %.0f MB resident",
 		f.Connections, f.Topics, f.Goroutines, f.Files, float64(f.Heap)/mega, float64(f.Memory)/mega)
 }
 
-// max returns the greater of each.
-func (f figures) max(g figures) figures {
-	return figures{
-		max(f.Connections, g.Connections), max(f.Topics, g.Topics), max(f.Goroutines, g.Goroutines),
-		max(f.Files, g.Files), max(f.Heap, g.Heap), max(f.Memory, g.Memory),
-	}
-}
+// bounds is how much more than before there may be afterwards: what caches, maps
+// and the runtime keep for the next time, what a node holds that is the one of
+// the cluster which reads the database, or has a room, and was not before.
+var bounds = figures{Goroutines: 20, Files: 15, Topics: 2, Heap: 48 * mega, Memory: 128 * mega}
 
 // compare says in sentences what there is more of now than there may be.
 func (f figures) compare(now figures) error {
 	var faults []error
 	check := func(what string, before, now, more int64) {
 		if now > before+more {
-			faults = append(faults, fmt.Errorf("%d %s before and %d after, which is more than %d too many", before, what, now, more))
+			faults = append(faults, fmt.Errorf("%d %s before and %d after, of which %d more may be", before, what, now, more))
 		}
 	}
 	check("connections", f.Connections, now.Connections, bounds.Connections)
@@ -53,57 +51,68 @@ func (f figures) compare(now figures) error {
 	return errors.Join(faults...)
 }
 
-// figures asks the server. Each question has its own connection, so that none
-// of them is counted the next time.
-func (s *server) figures(ctx context.Context) (f figures, err error) {
-	body, err := s.get(ctx, "/metrics")
+// figures asks the node.
+func (n *node) figures(ctx context.Context) (f figures, err error) {
+	body, err := n.request(ctx, "GET", "/metrics?scope=node", n.metrics, nil)
 	if err != nil {
 		return f, err
 	}
-	for line := range strings.Lines(body) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		value, _ := strconv.ParseFloat(text, 64)
-		switch name {
-		case "phoenix_connections_active":
-			f.Connections = int64(value)
-		case "go_goroutines":
-			f.Goroutines = int64(value)
-		case "process_open_fds":
-			f.Files = int64(value)
-		case "go_memstats_heap_inuse_bytes":
-			f.Heap = int64(value)
-		case "process_resident_memory_bytes":
-			f.Memory = int64(value)
-		}
-	}
-	body, err = s.get(ctx, "/status")
-	if err != nil {
-		return f, err
-	}
-	var status struct{ Topics int64 }
-	if err := json.Unmarshal([]byte(body), &status); err != nil {
-		return f, fmt.Errorf("read the status: %w", err)
-	}
-	f.Topics = status.Topics
-	return f, nil
+	f = parseFigures(string(body))
+	s, err := n.status(ctx)
+	f.Topics = s.Topics
+	return f, err
 }
 
-func (s *server) get(ctx context.Context, path string) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, nil)
-	if err != nil {
-		return "", err
+// parseFigures reads the page of metrics of one node.
+func parseFigures(page string) (f figures) {
+	into := map[string]*int64{
+		"phoenix_connections_active": &f.Connections, "go_goroutines": &f.Goroutines, "process_open_fds": &f.Files,
+		"go_memstats_heap_inuse_bytes": &f.Heap, "process_resident_memory_bytes": &f.Memory,
 	}
-	r.Close = true
-	r.Header.Set("Authorization", "Bearer "+s.metrics)
-	r.Header.Set("Accept", "application/json")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return "", err
+	for line := range strings.Lines(page) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		name, _, _ := strings.Cut(fields[0], "{")
+		value, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+		if at := into[name]; at != nil && err == nil {
+			*at = int64(value)
+		}
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s answers %s", path, answer.Status)
+	return f
+}
+
+// settle waits until all nodes are as they were, and returns their figures. The
+// error says in a sentence what is not.
+func (s *stage) settle(ctx context.Context, before []figures, within time.Duration) (after []figures, fault error) {
+	for began := s.ran.Load(); ; {
+		var faults []error
+		after = make([]figures, len(before))
+		for i, n := range s.nodes {
+			var err error
+			if after[i], err = n.figures(ctx); err == nil {
+				err = before[i].compare(after[i])
+			}
+			if err != nil {
+				faults = append(faults, fmt.Errorf("node %v: %w", n.at, err))
+			}
+		}
+		fault = errors.Join(faults...)
+		if fault == nil || time.Duration(s.ran.Load()-began) > within || pause(ctx, 500*time.Millisecond) != nil {
+			return after, fault
+		}
 	}
-	body, err := io.ReadAll(answer.Body)
-	return string(body), err
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
 }

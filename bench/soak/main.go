@@ -1,141 +1,101 @@
-// Command soak lets clients come and go for a long time, as badly as clients
-// do, and checks that a server is afterwards what it was before: as many
-// goroutines, descriptors, connections and topics, nobody present, and hardly
-// more memory. "make soak" runs it for half an hour.
+//go:build linux
+
+// Command soak runs a cluster for a while, breaks it again and again, and judges
+// what its clients heard: every commit once, every broadcast, nobody present who
+// is gone, and a server that is afterwards what it was before. "make soak" runs
+// it for half an hour, "make soak-short" for less than a minute.
 //
-// It starts the server as a process of its own and owns it, and one goroutine
-// for each client.
+// It starts a PostgreSQL and the nodes as processes of its own, and owns them and
+// one goroutine or two for each client.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"syscall"
 	"time"
 )
 
-// settings is what the flags say.
-type settings struct {
+// options is what the flags say.
+type options struct {
 	length  time.Duration
+	nodes   int
 	clients int
-	server  string
+	seed    uint64
+	short   bool
 	json    bool
-}
-
-// A report is what a run found.
-type report struct {
-	Seconds  float64          `json:"seconds"`
-	Clients  int              `json:"clients"`
-	Before   figures          `json:"before"`
-	Peak     figures          `json:"peak"`
-	After    figures          `json:"after"`
-	Partings map[string]int64 `json:"partings"` // how the clients left
-	Failures map[string]int64 `json:"failures"` // what went against the script
-	Settled  float64          `json:"settled_seconds"`
+	keep    bool
+	program string
+	proxies bool
+	cheat   string
 }
 
 func main() {
-	var s settings
-	flag.DurationVar(&s.length, "for", 30*time.Minute, "how long clients come and go")
-	flag.IntVar(&s.clients, "clients", 2000, "how many clients are there at once")
-	flag.StringVar(&s.server, "server", "bin/tutti", "the server's program")
-	flag.BoolVar(&s.json, "json", false, "print the figures as JSON")
+	var o options
+	flag.DurationVar(&o.length, "for", 30*time.Minute, "how long faults follow each other")
+	flag.IntVar(&o.nodes, "nodes", 3, "nodes of the cluster, 1 to 3")
+	flag.IntVar(&o.clients, "clients", 60, "clients that come and go")
+	flag.Uint64Var(&o.seed, "seed", 0, "repeats the faults of a run; by the clock when it is 0")
+	flag.BoolVar(&o.short, "short", false, "less than a minute, with short faults")
+	flag.BoolVar(&o.json, "json", false, "print the report as JSON")
+	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the nodes")
+	flag.StringVar(&o.program, "server", "", "the server's program; built when it is not given")
+	flag.BoolVar(&o.proxies, "proxies", false, "have nodes meet over proxies, as where there are no network namespaces")
+	flag.StringVar(&o.cheat, "cheat", "", "builds a fault in, to see that it is found: drop, double, overhear or stay")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, &s, os.Stdout, os.Stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	green, err := o.run(ctx)
 	stop()
-	if err != nil {
+	switch {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(2)
+	case !green:
 		os.Exit(1)
 	}
 }
 
-// run soaks a server and prints what it found to out, and how far it is to
-// progress. An error says what is not as it was.
-func run(ctx context.Context, s *settings, out, progress io.Writer) error {
-	node, err := start(ctx, s.server, progress)
-	if err != nil {
-		return err
-	}
-	r, err := soak(ctx, s, node, progress)
-	err = errors.Join(err, node.stop())
-	if r == nil {
-		return err
-	}
-	if s.json {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return errors.Join(err, e.Encode(r))
-	}
-	return errors.Join(err, r.print(out))
-}
+// guests returns how many clients stay: the last two are of the other tenant.
+func (o *options) guests() int { return 2*o.nodes + 2 }
 
-// soak is the run itself: look, churn, wait, look again.
-func soak(ctx context.Context, s *settings, node *server, progress io.Writer) (*report, error) {
-	c := newCrowd(node, s.clients)
-	if err := c.rehearse(ctx); err != nil {
-		return nil, err
+// run runs all, and reports whether all was green.
+func (o options) run(ctx context.Context) (green bool, err error) {
+	if o.nodes < 1 || o.nodes > 3 || o.clients < 1 || o.length <= 0 {
+		return false, errors.New("there are 1 to 3 nodes, at least 1 client, and some time")
 	}
-	before, err := node.rest(ctx)
-	if err != nil {
-		return nil, err
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano())
 	}
-	fmt.Fprintf(progress, "before     %v\n", before)
-	r := &report{Clients: s.clients, Before: before}
-	began := time.Now()
-	churning, enough := context.WithCancel(ctx)
-	defer enough()
-	defer time.AfterFunc(s.length, enough).Stop()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		c.churn(churning)
-	}()
-	r.Peak, err = watch(node, began, gone, progress)
-	enough()
-	<-gone
-	r.Seconds = time.Since(began).Seconds()
-	r.Partings, r.Failures = c.partings.all(), c.failures.all()
-	if err != nil {
-		return r, err
+	if o.short {
+		o.length, o.clients = 20*time.Second, min(o.clients, 12)
 	}
-	left := time.Now()
-	r.After, err = node.settle(ctx, before, progress)
-	r.Settled = time.Since(left).Seconds()
-	if err != nil {
-		return r, err
-	}
-	return r, errors.Join(c.verdict(), c.present(ctx))
-}
-
-// watch prints a line every ten seconds until the clients are gone, and returns
-// the highest figures.
-func watch(node *server, began time.Time, gone <-chan struct{}, progress io.Writer) (peak figures, err error) {
-	ticker := time.NewTicker(10 * time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-gone:
-			return peak, nil
-		case <-ticker.C:
-		}
-		now, err := node.figures(context.Background())
+	if o.program == "" {
+		dir, err := os.MkdirTemp("", "tutti-soak-program-")
 		if err != nil {
-			return peak, fmt.Errorf("the server does not answer any more: %w", err)
+			return false, err
 		}
-		peak = peak.max(now)
-		fmt.Fprintf(progress, "%-10v %v\n", time.Since(began).Round(time.Second), now)
+		defer func() { _ = os.RemoveAll(dir) }()
+		o.program = filepath.Join(dir, "tutti")
+		build := exec.CommandContext(ctx, "go", "build", "-o", o.program, "./cmd/tutti")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return false, fmt.Errorf("build the server: %w", err)
+		}
 	}
+	r, err := o.soak(ctx)
+	if err != nil {
+		return false, err
+	}
+	return r.Green, r.write(os.Stdout, o.json)
 }
 
-// print prints a report for people.
-func (r *report) print(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "%d clients for %.0f s\nbefore     %v\npeak       %v\nafter      %v (%.0f s later)\npartings   %v\nfailures   %v\n",
-		r.Clients, r.Seconds, r.Before, r.Peak, r.After, r.Settled, r.Partings, r.Failures)
-	return err
+// say prints a line of progress.
+func (s *stage) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.0f s  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 }
