@@ -25,7 +25,7 @@ cluster: build postgresql ## Start three nodes of one cluster on ports 4000 to 4
 build: web/dist/index.html ## Build bin/tutti, one static binary with the pages in it
 	@GO='$(GO)' VERSION='$(VERSION)' scripts/compile bin/tutti
 
-test: unit vuln chaos e2e bench-once ## Run all tests
+test: unit vuln chaos soak-short e2e bench-once ## Run all tests
 
 unit: web/dist/index.html race-tools postgresql ## Vet, and run the Go tests with the race detector, and those of the pages
 	@echo '== gofmt, vet'
@@ -72,8 +72,15 @@ bench-once: build postgresql ## Run every benchmark once, only to see that it wo
 fuzz: ## Fuzz every parser, FUZZTIME each (default 30s)
 	@scripts/fuzz $${FUZZTIME:-30s}
 
-soak: build ## Half an hour of churn; the server must end as it began
-	@$(GO) run ./bench/soak
+soak: build postgresql ## Half an hour of load, churn and faults on three nodes, and a table of what was promised and seen (SOAK='-for 2h -seed 7' for another)
+	@scripts/debian iproute2:ip
+	@$(GO) run ./bench/soak -server bin/tutti $(SOAK)
+
+.PHONY: soak-short
+soak-short: build postgresql ## The same in less than a minute
+	@scripts/debian iproute2:ip
+	@echo '== the reliability run, in short'
+	@$(GO) run ./bench/soak -short -seed 1 -server bin/tutti
 
 references: ## Write the parts of the documents that are made of the code
 	@UPDATE_REFERENCES=1 $(GO) test -count=1 -run TestReferences ./cmd/tutti ./internal/app >/dev/null

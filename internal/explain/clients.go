@@ -97,9 +97,9 @@ var clients = []Entry{
 		Cause: "the tenant has private_only, and the channel is public",
 		Cure:  "join with private: true",
 	}, {
-		Code: "InvalidJoinPayload", Seen: []Place{Join, Node},
+		Code: "InvalidJoinPayload", Seen: []Place{Node},
 		Cause: "a part of the join payload is of the wrong kind, and was taken for its default",
-		Cure:  "the log names it",
+		Cure:  "the line names it",
 	}, {
 		Code: "UnknownErrorOnChannel", Seen: []Place{Join},
 		Cause: "the join payload has a part of the wrong kind, which the text names",

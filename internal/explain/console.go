@@ -10,7 +10,7 @@ var console = []Entry{
 		Cure:  "Sign in with DASHBOARD_USER and DASHBOARD_PASSWORD, or send a token signed with API_JWT_SECRET"},
 	{Code: "SignInRefused", Seen: []Place{HTTP, Node}, Status: 401,
 		Cause: "The password, or the token, for the console is not right",
-		Cure:  "Check DASHBOARD_USER and DASHBOARD_PASSWORD; a token must be signed with API_JWT_SECRET, not expired, not on API_TOKEN_BLOCKLIST, and its role neither anon nor authenticated"},
+		Cure:  "Check DASHBOARD_USER and DASHBOARD_PASSWORD; a token must be signed with API_JWT_SECRET, not expired, not on API_TOKEN_BLOCKLIST, and have no role but service_role or supabase_admin"},
 	{Code: "RequestNotAllowed", Seen: []Place{HTTP}, Status: 403,
 		Cause: "What is asked of the console comes from another site, or changes something and lacks the header X-Requested-With",
 		Cure:  "Use the page /admin of the server, or send the header"},

@@ -20,11 +20,11 @@ var sections = []section{
 	{Join, "A join is refused", "The reason in the reply begins with the code. The reply waits five seconds (`CHANNEL_ERROR_BACKOFF_MS`), so that\nclients that retry at once do no harm."},
 	{Channel, "A channel is told", "A `system` message says why. Where the channel cannot go on, `phx_close` follows; the socket and its other\nchannels live on."},
 	{Changes, "Database changes", "A `system` message with the extension `postgres_changes`, which names the code. The channel lives on."},
-	{HTTP, "Over HTTP", "The body is `{\"message\": …}`, or `{\"errors\": {field: […]}}` with status 422. A status of 503 with `Retry-After` means\nthat a node has more to hand out than it can."},
+	{HTTP, "Over HTTP", "The body is `{\"message\": …}`, or `{\"errors\": {field: […]}}` with status 422. The console at `/admin` answers\n`{\"error\": …, \"code\": …, \"cure\": …}`. A status of 503 means that the node has more to do than it\ncan, or that what it needs does not answer: come again, after what `Retry-After` says where it is there."},
 	{Extension, "Rooms of extensions", "The event `extension_error` of the room, to whoever sent what was not done."},
 	{Music, "The music room", "The event `refused`, to whoever sent what was not obeyed. See [music.md](music.md)."},
 	{Database, "A tenant's database", "In the log, and from `tutti doctor TENANT`, which names the statement that cures."},
-	{Node, "In the log of a node", "As `code`. What a client was told stands under the headings above."},
+	{Node, "In the log of a node", "As `error_code`. What a client was told stands under the headings above."},
 	{Dev, "`tutti dev` does not start", "Its private PostgreSQL could not."},
 }
 
