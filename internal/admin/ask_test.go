@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type party struct {
 	silent  []string
 	err     error
 	told    chan string // kinds of what was told
+	away    atomic.Bool // nothing can be told
 }
 
 func (p *party) Members() []cluster.Member {
@@ -32,6 +34,9 @@ func (p *party) Ask(_ context.Context, _, _ string, _ []byte) ([]cluster.Reply, 
 }
 
 func (p *party) Tell(to, name string, payload []byte) error {
+	if p.away.Load() {
+		return errors.New("away")
+	}
 	var q question
 	if err := json.Unmarshal(payload, &q); err != nil || name != Call {
 		return err
@@ -152,6 +157,16 @@ func TestWhatALookOfAnotherNodeIsTold(t *testing.T) {
 	s.Console.mu.Unlock()
 	if lost == 0 {
 		t.Skip("it took longer than a second")
+	}
+	// When that cannot be told it is told later, and is as many.
+	p.away.Store(true)
+	s.expire(time.Now())
+	p.away.Store(false)
+	s.Console.mu.Lock()
+	after := s.taps[tapKey{"n2", 7}].lost.Load()
+	s.Console.mu.Unlock()
+	if after != lost {
+		t.Errorf("%d are to be told of, of %d", after, lost)
 	}
 	s.expire(time.Now())
 	s.Console.mu.Lock()

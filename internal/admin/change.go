@@ -44,7 +44,8 @@ type postgresRequest struct {
 // shortestSecret is how long a secret must be that is given, in bytes.
 const shortestSecret = 32
 
-// label is what a tenant's id must be, since it is the first label of a host.
+// isLabel reports whether a text can be the first label of a host, as a tenant's id
+// must be.
 func isLabel(s string) bool {
 	for _, r := range s {
 		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
@@ -61,6 +62,9 @@ func (q *createRequest) fields(wrong map[string][]string) map[string]any {
 		wrong["external_id"] = []string{blank}
 	case !isLabel(q.ID):
 		wrong["external_id"] = []string{"must be at most 63 of a-z, 0-9, - and _, since it is the first label of the tenant's host"}
+	}
+	if !storable(q.Name) {
+		wrong["name"] = []string{"is invalid"}
 	}
 	if q.Secret != "" && len(q.Secret) < shortestSecret {
 		wrong["jwt_secret"] = []string{fmt.Sprintf("should be at least %d byte(s)", shortestSecret)}

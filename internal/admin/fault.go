@@ -40,7 +40,7 @@ var (
 	errWrong = &Fault{
 		Status: http.StatusUnauthorized, Code: "SignInRefused", Message: "The password or the token is not right",
 		Cure: "Check DASHBOARD_USER and DASHBOARD_PASSWORD; a token must be signed with API_JWT_SECRET, not expired, not on " +
-			"API_TOKEN_BLOCKLIST, and not one of a tenant's users (role anon or authenticated)",
+			"API_TOKEN_BLOCKLIST, and without a role or with service_role: others are a tenant's users",
 	}
 	errForeign = &Fault{
 		Status: http.StatusForbidden, Code: "RequestNotAllowed", Message: "The request does not come from the console's page",

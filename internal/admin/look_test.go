@@ -58,6 +58,10 @@ func TestWhatPassesInATopicIsSeen(t *testing.T) {
 			tutti.Message{Form: tutti.Binary, Event: "blob", Payload: []byte{0xff, 0}},
 			sight{Kind: "broadcast", Event: "blob", Size: 2, Payload: json.RawMessage(`null`)},
 		},
+		"an event with a very long name": {
+			tutti.Message{Event: "broadcast", Payload: []byte(`{"event":"` + strings.Repeat("ü", cut) + `","payload":1}`)},
+			sight{Kind: "broadcast", Event: strings.Repeat("ü", longestEvent/2), Size: 2*cut + 24, Payload: json.RawMessage(`1`)},
+		},
 		"what the server says": {
 			tutti.Message{Event: "system", Payload: []byte(`{"status":"ok"}`)},
 			sight{Kind: "system", Event: "system", Size: 15, Payload: json.RawMessage(`{"status":"ok"}`)},

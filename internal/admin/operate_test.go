@@ -52,6 +52,8 @@ func TestBadInputIsRefusedAndSaysWhatIsWrong(t *testing.T) {
 		"a token for ever":                 {"POST", "/tenants/acme/token", `{"role":"anon","expires_in":9000000000}`, 422, "InvalidFields", "expires_in"},
 		"a tenant without id":              {"POST", "/tenants", `{}`, 422, "InvalidFields", "external_id"},
 		"a tenant that no host can name":   {"POST", "/tenants", `{"external_id":"a.b"}`, 422, "InvalidFields", "external_id"},
+		"a tenant whose name is no text":   {"POST", "/tenants", `{"external_id":"b","name":"a\u0000"}`, 422, "InvalidFields", "name"},
+		"a name that is no text":           {"PATCH", "/tenants/acme", `{"name":"a\u0000"}`, 422, "InvalidFields", "name"},
 		"a tenant with a short secret":     {"POST", "/tenants", `{"external_id":"b","jwt_secret":"short"}`, 422, "InvalidFields", "jwt_secret"},
 		"a tenant with half a database":    {"POST", "/tenants", `{"external_id":"b","postgres":{"host":"h"}}`, 422, "InvalidFields", "postgres.password"},
 		"a tenant whose port is too high":  {"POST", "/tenants", `{"external_id":"b","postgres":{"host":"h","name":"n","user":"u","password":"p","port":70000}}`, 422, "InvalidFields", "postgres.port"},

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -32,6 +33,10 @@ type sight struct {
 	Sum  uint64 `json:"sum,omitempty"`  // tells what several clients got as one
 	Lost int64  `json:"lost,omitempty"` // sights that there were too many of
 }
+
+// longestEvent is how many bytes of an event's name are shown. A client may choose one
+// as long as a message.
+const longestEvent = 256
 
 const (
 	kindBroadcast = "broadcast"
@@ -61,8 +66,20 @@ func sightOf(m *hub.Message) *sight {
 			payload = inner
 		}
 	}
+	s.Event = begun(s.Event, longestEvent)
 	s.take(payload)
 	return s
+}
+
+// begun returns the beginning of a text, which does not end within a letter.
+func begun(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return strings.Clone(text[:most]) // or it would hold all of it
 }
 
 // take puts a payload in, or its beginning. The sight keeps none of its bytes.
@@ -74,11 +91,7 @@ func (s *sight) take(payload []byte) {
 		return
 	}
 	s.Truncated = true
-	beginning := payload[:cut]
-	for len(beginning) > 0 && !utf8.RuneStart(payload[len(beginning)]) {
-		beginning = beginning[:len(beginning)-1]
-	}
-	text, err := json.Marshal(string(beginning))
+	text, err := json.Marshal(begun(string(payload[:cut+1]), cut))
 	if err == nil {
 		s.Payload = text
 	}

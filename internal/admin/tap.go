@@ -101,7 +101,11 @@ func (c *Console) tellSeen(t *tap, s *sight) {
 	if err == nil {
 		err = c.Bus.Tell(t.node, Call, payload)
 	}
-	if err != nil {
+	if err == nil {
+		return
+	}
+	t.lost.Add(s.Lost) // to be told of later
+	if s.Kind != "" {
 		t.lost.Add(1)
 	}
 }

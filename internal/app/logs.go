@@ -96,7 +96,7 @@ func printed(key string, v slog.Value) slog.Value {
 	v = v.Resolve()
 	switch v.Kind() {
 	case slog.KindString:
-		return slog.StringValue(scrub(shortened(v.String(), limitOf(key))))
+		return slog.StringValue(cleaned(v.String(), limitOf(key)))
 	case slog.KindGroup:
 		var all []slog.Attr
 		for _, a := range v.Group() {
@@ -104,7 +104,7 @@ func printed(key string, v slog.Value) slog.Value {
 		}
 		return slog.GroupValue(all...)
 	case slog.KindAny:
-		return slog.StringValue(scrub(shortened(text(v.Any()), limitOf(key))))
+		return slog.StringValue(cleaned(text(v.Any()), limitOf(key)))
 	default:
 		return v
 	}
@@ -124,8 +124,14 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// shortened cuts a text. A secret that begins in front of the cut is cut too, and its
-// beginning still looks like one.
+// cleaned takes the secrets out of a text and cuts it. It is cut before as well, or a
+// very long one would cost much; but behind what is printed, because the beginning of
+// some secrets does not look like one: a password ends at the @ of its URL.
+func cleaned(text string, most int) string {
+	return shortened(scrub(shortened(text, 2*most)), most)
+}
+
+// shortened cuts a text.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text

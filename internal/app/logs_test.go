@@ -104,6 +104,19 @@ func TestLongTextsAreCut(t *testing.T) {
 	}
 }
 
+// Wherever a text is cut, nothing is left of a secret that only its end gives away.
+func TestACutSecretIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{`postgres://ann:SECRETSECRET@host/db`, `password="SECRET SECRET"`} {
+		for before := longest - len(secret); before <= longest; before++ {
+			got := printed("err", slog.StringValue(strings.Repeat("t", before-1)+" "+secret)).String()
+			if strings.Contains(got, "SECRET") || len(got) > longest+len("…") {
+				t.Fatalf("after %d bytes: %s", before, got[min(before, len(got)):])
+			}
+		}
+	}
+}
+
 // A flood is one line and a number.
 func TestRepeatedLines(t *testing.T) {
 	t.Parallel()

@@ -23,16 +23,19 @@ import (
 const maxPage = 64 << 20
 
 // label adds the labels that each sample has, in the order of their names, as
-// scrapers want it. Another that has the same name gives way: exported_id.
+// scrapers want it. Another that has the same name gives way: exported_id. The pairs
+// that are there may be the metric's own for good, and are left as they are.
 func label(m *dto.Metric, region, host, id string) {
-	for _, l := range m.Label {
+	all := append(make([]*dto.LabelPair, 0, len(m.Label)+3), m.Label...)
+	for i, l := range all {
 		switch l.GetName() {
 		case "region", "host", "id":
-			l.Name = new("exported_" + l.GetName())
+			all[i] = labelPair("exported_"+l.GetName(), l.GetValue())
 		}
 	}
-	m.Label = append(m.Label, labelPair("region", region), labelPair("host", host), labelPair("id", id))
-	slices.SortFunc(m.Label, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	all = append(all, labelPair("region", region), labelPair("host", host), labelPair("id", id))
+	slices.SortFunc(all, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	m.Label = all
 }
 
 func labelPair(name, value string) *dto.LabelPair {

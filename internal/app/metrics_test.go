@@ -189,8 +189,13 @@ func TestMetricsAreCompressed(t *testing.T) {
 // Labels of a room do not pass for those that say where a sample is from.
 func TestLabelsOfRoomsGiveWay(t *testing.T) {
 	t.Parallel()
-	m := &dto.Metric{Label: []*dto.LabelPair{labelPair("id", "theirs"), labelPair("zone", "z")}}
+	// The pairs are the room's own, which other scrapes read at the same time.
+	theirs := append(make([]*dto.LabelPair, 0, 10), labelPair("id", "theirs"), labelPair("zone", "z"))
+	m := &dto.Metric{Label: theirs}
 	label(m, "eu", "here", "a")
+	if theirs[0].GetName() != "id" || theirs[1].GetName() != "zone" {
+		t.Errorf("the labels of the room became %v", theirs)
+	}
 	if labelOf(m, "id") != "a" || labelOf(m, "exported_id") != "theirs" || labelOf(m, "zone") != "z" {
 		t.Errorf("%v", m.Label)
 	}

@@ -321,6 +321,7 @@ func TestThePortThatSendsBrowsersToTLS(t *testing.T) {
 		"a broadcast in the clear":   {"POST /api/broadcast HTTP/1.1\r\nHost: rt.example.com\r\nContent-Length: 0", 403, ""},
 		"a host that is a trap":      {"GET / HTTP/1.1\r\nHost: evil.example@rt.example.com", 400, ""},
 		"a path that looks like one": {"GET //evil.example/ HTTP/1.1\r\nHost: rt.example.com", 308, "https://rt.example.com//evil.example/"},
+		"a path that is none":        {"GET http:.evil.example HTTP/1.1\r\nHost: rt.example.com", 400, ""},
 		"another server's page":      {"GET http://evil.example/x HTTP/1.1\r\nHost: evil.example", 308, "https://evil.example/x"},
 	} {
 		t.Run(name, func(t *testing.T) {

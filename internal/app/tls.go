@@ -146,8 +146,8 @@ func newRedirect(port int, like *http.Server) *redirect {
 // without anybody noticing.
 func (r *redirect) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	host := plainHost(request.Host)
-	if host == "" {
-		http.Error(w, "no host", http.StatusBadRequest)
+	if host == "" || !strings.HasPrefix(request.URL.Path, "/") { // what follows a host without it would be part of the host
+		http.Error(w, "no host, or no path", http.StatusBadRequest)
 		return
 	}
 	if request.Method != http.MethodGet && request.Method != http.MethodHead {

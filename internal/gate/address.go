@@ -19,6 +19,9 @@ func ParsePrefixes(list []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q must be an address such as 10.0.0.7 or a network such as 10.0.0.0/8", text)
 		}
+		if of := p.Addr(); of.Is4In6() && p.Bits() >= 96 { // parseAddress returns none in that form
+			p = netip.PrefixFrom(of.Unmap(), p.Bits()-96)
+		}
 		all = append(all, p.Masked())
 	}
 	return all, nil

@@ -63,6 +63,19 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+// An address of IPv4 may be written as one of IPv6; what it is compared with never is.
+func TestNetworksInEitherForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"::ffff:10.1.2.3/104": "10.0.0.0/8", "::ffff:10.1.2.3": "10.1.2.3/32", "10.1.2.3/8": "10.0.0.0/8",
+		"::ffff:0:0/90": "::ffc0:0:0/90", "2001:db8::1/64": "2001:db8::/64",
+	} {
+		if got := prefixes(t, text)[0].String(); got != want {
+			t.Errorf("%s is read as %s, want %s", text, got, want)
+		}
+	}
+}
+
 // An operator who has not named the proxy is told so once, and not by strangers.
 func TestAProxyThatNobodyHasNamed(t *testing.T) {
 	t.Parallel()

@@ -69,10 +69,3 @@ func (g *Gate) caller(remote net.Addr) netip.Addr {
 	}
 	return keeper(a)
 }
-
-// pending returns how many connections are waiting.
-func (g *Gate) pending() int {
-	g.arrivals.mu.Lock()
-	defer g.arrivals.mu.Unlock()
-	return g.arrivals.all
-}

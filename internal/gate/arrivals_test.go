@@ -161,6 +161,13 @@ func TestWhoHasGoneIsForgotten(t *testing.T) {
 	}
 }
 
+// pending returns how many connections are waiting.
+func (g *Gate) pending() int {
+	g.arrivals.mu.Lock()
+	defer g.arrivals.mu.Unlock()
+	return g.arrivals.all
+}
+
 // addressed is a connection of which nothing but its address matters.
 type addressed struct{ from netip.AddrPort }
 

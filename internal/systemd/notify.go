@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -51,12 +52,15 @@ func FromEnvironment(getenv func(string) string, pid int) (Notifier, error) {
 		return n, nil // it is the parent's watchdog, which we inherited
 	}
 	us, err := strconv.ParseInt(usec, 10, 64)
-	if err != nil || us <= 0 {
+	if err != nil || us <= 0 || us > math.MaxInt64/int64(time.Microsecond) {
 		return Notifier{}, fmt.Errorf("WATCHDOG_USEC=%s is no time in microseconds", usec)
 	}
 	n.watchdog = time.Duration(us) * time.Microsecond
 	return n, nil
 }
+
+// patience is how long the manager may not read before it is not told.
+const patience = 5 * time.Second
 
 // Notify says something, all of it in one message.
 func (n Notifier) Notify(ctx context.Context, said ...string) error {
@@ -68,6 +72,8 @@ func (n Notifier) Notify(ctx context.Context, said ...string) error {
 	if err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
 	}
+	// A manager that stands still reads nothing, and its queue is short.
+	_ = c.SetWriteDeadline(time.Now().Add(patience)) // an error is one of Write's as well
 	_, err = c.Write([]byte(strings.Join(said, "\n")))
 	if err = errors.Join(err, c.Close()); err != nil {
 		return fmt.Errorf("tell systemd: %w", err)
@@ -77,17 +83,23 @@ func (n Notifier) Notify(ctx context.Context, said ...string) error {
 
 // Watch says that the process is alive for as long as test says so, until ctx
 // ends. When test fails the manager hears why, and kills the process unless it
-// passes again in time. Where nobody watches, Watch returns at once.
+// passes again in time. Where nobody watches, Watch returns at once. It ends with
+// an error when the manager could not be told twice in a row.
 func (n Notifier) Watch(ctx context.Context, test func(context.Context) error) error {
 	if n.watchdog == 0 {
 		return nil
 	}
-	// Half the time, as the specification advises: one may be late.
-	half := n.watchdog / 2
-	ticks := time.NewTicker(half)
+	// The specification advises half of the time, as one may be late. With a third
+	// of it one may be lost: that is told again before the manager loses patience.
+	third := max(1, n.watchdog/3)
+	ticks := time.NewTicker(third)
 	defer ticks.Stop()
-	for {
-		if err := n.beat(ctx, test, half); err != nil && ctx.Err() == nil {
+	for failed := 0; ; {
+		err := n.beat(ctx, test, third)
+		if failed++; err == nil {
+			failed = 0
+		}
+		if failed > 1 && ctx.Err() == nil {
 			return err
 		}
 		select {
@@ -98,8 +110,8 @@ func (n Notifier) Watch(ctx context.Context, test func(context.Context) error) e
 	}
 }
 
-func (n Notifier) beat(ctx context.Context, test func(context.Context) error, patience time.Duration) error {
-	testing, cancel := context.WithTimeout(ctx, patience)
+func (n Notifier) beat(ctx context.Context, test func(context.Context) error, within time.Duration) error {
+	testing, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := test(testing); err != nil {
 		return n.Notify(ctx, Status("not alive: "+err.Error()))

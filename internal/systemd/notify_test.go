@@ -89,12 +89,43 @@ func TestAManagerThatIsGoneIsAnError(t *testing.T) {
 	}
 }
 
+// One message that gets lost is no reason to have a server killed that is alive.
+func TestAManagerThatIsGoneForAMomentIsToldAgain(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "notify")
+	n := notifier(t, map[string]string{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "40000"})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	calls, heard, ended := 0, make(chan func() string, 1), make(chan error, 1)
+	go func() {
+		ended <- n.Watch(ctx, func(context.Context) error {
+			if calls++; calls == 2 {
+				heard <- manager(t, socket)
+			}
+			return nil
+		})
+	}()
+	select {
+	case hear := <-heard:
+		if got := hear(); got != "WATCHDOG=1" {
+			t.Errorf("heard %q", got)
+		}
+	case err := <-ended:
+		t.Fatalf("Watch gave up: %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("Watch ended with %v", err)
+	}
+}
+
 func TestVariablesThatMakeNoSenseAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, variables := range map[string]map[string]string{
-		"NOTIFY_SOCKET=relative": {"NOTIFY_SOCKET": "relative"},
-		"WATCHDOG_USEC=soon":     {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "soon"},
-		"WATCHDOG_USEC=-5":       {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "-5"},
+		"NOTIFY_SOCKET=relative":          {"NOTIFY_SOCKET": "relative"},
+		"WATCHDOG_USEC=soon":              {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "soon"},
+		"WATCHDOG_USEC=-5":                {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "-5"},
+		"WATCHDOG_USEC=92233720368547758": {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "92233720368547758"}, // overflows nanoseconds
 	} {
 		_, err := systemd.FromEnvironment(func(name string) string { return variables[name] }, 7)
 		if err == nil || !strings.Contains(err.Error(), name) {
@@ -129,7 +160,7 @@ func TestTheWatchdogIsFedWhileTheProcessLives(t *testing.T) {
 	if got := heard(); got != "STATUS=not alive: loop 1 stands still" {
 		t.Errorf("a process that stands still said %q", got)
 	}
-	if got := heard(); got != "STATUS=not alive: no answer" { // nobody answered in half the time
+	if got := heard(); got != "STATUS=not alive: no answer" { // nobody answered in time
 		t.Errorf("a process that does not answer said %q", got)
 	}
 	tests <- nil

@@ -23,13 +23,26 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		s := t.start(t.received(r.Context(), r.Header), r.Method, otel.SpanKindServer)
+		ctx := t.received(r.Context(), r.Header)
+		s := t.start(ctx, methodOf(r), otel.SpanKindServer)
 		defer s.End() // also of a handler that panics
-		request := r.WithContext(With(t.received(r.Context(), r.Header), s))
+		request := r.WithContext(With(ctx, s))
 		answer := &watchedWriter{ResponseWriter: w}
 		next.ServeHTTP(answer, request)
 		s.answered(request, answer)
 	})
+}
+
+// methodOf returns the method of a request, "_OTHER" for one that is not known:
+// a client may write there what it likes, as long as it likes.
+// https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return "_OTHER"
 }
 
 // answered says how a request ended.
@@ -38,7 +51,7 @@ func (s *Span) answered(r *http.Request, w *watchedWriter) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	s.otel.SetAttributes(attribute.String("http.request.method", r.Method), attribute.Int("http.response.status_code", status))
+	s.otel.SetAttributes(attribute.String("http.request.method", methodOf(r)), attribute.Int("http.response.status_code", status))
 	s.Set(KeyRequest, w.Header().Get("X-Request-Id"))
 	if status >= http.StatusInternalServerError {
 		s.otel.SetStatus(codes.Error, http.StatusText(status))
@@ -48,7 +61,7 @@ func (s *Span) answered(r *http.Request, w *watchedWriter) {
 		if !found {
 			route = r.Pattern
 		}
-		s.otel.SetName(r.Method + " " + route)
+		s.otel.SetName(methodOf(r) + " " + route)
 		s.Set("http.route", route)
 	}
 }

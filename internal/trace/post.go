@@ -38,7 +38,7 @@ type post struct {
 
 	sent    prometheus.Counter
 	dropped *prometheus.CounterVec
-	lost    atomic.Int64 // that found the queue full, since it was last said
+	lost    atomic.Int64 // that found the queue full, since the last batch was sent
 }
 
 // farewell is how long the spans that wait may take when the node stops.
@@ -52,7 +52,11 @@ func newPost(s Settings, log *slog.Logger, registry prometheus.Registerer) (*pos
 	}
 	p := &post{
 		url: s.Endpoint, headers: s.Headers, resource: resource.NewSchemaless(attributesOf(s.Resource)...), log: log,
-		client:  &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: time.Minute}},
+		client: &http.Client{
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 1, IdleConnTimeout: time.Minute},
+			// A redirect would be asked without the spans, and be told the headers.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		timeout: orElse(s.Timeout, 10*time.Second), delay: orElse(s.Delay, 5*time.Second),
 		batch: orElse(s.Batch, 512), full: make(chan struct{}, 1),
 		queue: make(chan sdk.ReadOnlySpan, orElse(s.Queue, 2048)),
@@ -149,7 +153,7 @@ func (p *post) send(ctx context.Context) int {
 	} else {
 		p.dropped.WithLabelValues("collector").Add(float64(len(spans)))
 	}
-	p.note(p.log, err, p.lost.Swap(0))
+	p.note(p.log, err, len(spans), p.lost.Swap(0))
 	return len(spans)
 }
 
@@ -202,18 +206,26 @@ func withoutURL(err error) error {
 }
 
 // trouble is what was said of a collector that takes nothing.
-type trouble struct{ said bool }
+type trouble struct {
+	said    bool
+	without int64 // spans that it did not get since then
+}
 
-// note says once that the collector takes nothing, and once that it does again.
-func (t *trouble) note(log *slog.Logger, err error, lost int64) {
-	switch {
-	case err != nil && !t.said:
-		t.said = true
-		log.Warn("the collector takes no spans, they are dropped until it does", "code", "TraceExportFailed", "err", err)
-	case err == nil && t.said:
-		t.said = false
-		log.Info("the collector takes spans again", "lost", lost)
+// note says once that the collector takes nothing, and once that it does again. Each
+// is told of a batch, and of the spans that were lost before it.
+func (t *trouble) note(log *slog.Logger, err error, batch int, lost int64) {
+	if err == nil {
+		if t.said {
+			log.Info("the collector takes spans again", "lost", t.without+lost)
+		}
+		*t = trouble{}
+		return
 	}
+	if !t.said {
+		log.Warn("the collector takes no spans, they are dropped until it does", "code", "TraceExportFailed", "err", err)
+	}
+	t.said = true
+	t.without += lost + int64(batch)
 }
 
 func shareOf(arg string) (float64, error) {

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +62,25 @@ func TestACollectorThatComesBack(t *testing.T) {
 		return p.value("tutti_trace_spans_sent_total") > 0
 	})
 	until(t, "it is said", func() bool { return strings.Count(p.log.String(), "\n") == 2 })
-	if text := p.log.String(); !strings.Contains(text, "takes spans again") {
+	if text := p.log.String(); !strings.Contains(text, "takes spans again") || !strings.Contains(text, "lost="+strconv.Itoa(p.dropped("collector")+p.dropped("queue"))) {
+		t.Errorf("logged %q", text)
+	}
+}
+
+// Who follows a redirect asks without the spans, and takes its key to somebody else.
+func TestACollectorThatIsElsewhere(t *testing.T) {
+	t.Parallel()
+	other := newCollector(t)
+	here := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusFound))
+	t.Cleanup(here.Close)
+	p := play(t, Settings{Endpoint: here.URL, Headers: map[string]string{"api-key": "secret"}})
+	p.Root("join").End()
+	until(t, "it is dropped", func() bool { return p.dropped("collector") == 1 })
+	if n := len(other.came); n != 0 {
+		t.Errorf("another server was asked %d times", n)
+	}
+	p.stop()
+	if text := p.log.String(); !strings.Contains(text, "the collector answers 302") {
 		t.Errorf("logged %q", text)
 	}
 }

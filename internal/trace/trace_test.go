@@ -140,16 +140,16 @@ func TestRequests(t *testing.T) {
 	server := httptest.NewServer(p.Handler(mux))
 	defer server.Close()
 	transport := &http.Transport{DisableKeepAlives: true} // or what fails is asked again
-	get := func(path string) {
-		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	ask := func(method, path string) {
+		r, _ := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
 		r.Header.Set("Traceparent", parent)
 		r.Header.Set("Baggage", "key=secret")
 		if answer, err := transport.RoundTrip(r); err == nil {
 			_ = answer.Body.Close()
 		}
 	}
-	get("/health/live")
-	get("/api/tenants/acme?apikey=secret")
+	ask(http.MethodGet, "/health/live")
+	ask(http.MethodGet, "/api/tenants/acme?apikey=secret")
 	s := c.next()
 	if s.Name != "GET /api/tenants/{id}" || s.Kind != otlp.Span_SPAN_KIND_SERVER || fmt.Sprintf("%x", s.ParentSpanId) != "b7ad6b7169203331" {
 		t.Errorf("got %v", s)
@@ -161,13 +161,15 @@ func TestRequests(t *testing.T) {
 	if strings.Contains(s.String(), "secret") {
 		t.Errorf("it tells a secret: %v", s)
 	}
-	get("/socket")
+	ask(http.MethodGet, "/socket")
 	if s := c.next(); s.Name != "GET /socket" || attributes(s)["http.response.status_code"] != "101" {
 		t.Errorf("got %v", s)
 	}
-	get("/nowhere/secret")
-	if s := c.next(); s.Name != "GET" || strings.Contains(s.String(), "secret") {
-		t.Errorf("got %v", s)
+	for method, name := range map[string]string{"GET": "GET", "secret": "_OTHER"} {
+		ask(method, "/nowhere/secret")
+		if s := c.next(); s.Name != name || strings.Contains(s.String(), "secret") {
+			t.Errorf("got %v", s)
+		}
 	}
 }
 
