@@ -123,6 +123,10 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("after many guesses even the right password should wait, answers %d %v", answer.StatusCode, answer.Header)
 	}
+	token := mintFor(t, secret, map[string]any{})
+	if answer := s.ask("GET", "/overview", "", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }); answer.StatusCode != 200 {
+		t.Errorf("somebody who guesses has shut out who has a token: %d", answer.StatusCode)
+	}
 	if log := s.log(); strings.Contains(log, "guess") || !strings.Contains(log, "SignInRefused") {
 		t.Errorf("the log says %s", log)
 	}
