@@ -45,15 +45,10 @@ func (s *stage) expire(ctx context.Context, at yard.Place, renews bool) error {
 	if renews {
 		return s.renew(ctx, c, ends)
 	}
-	waiting, cancel := context.WithDeadline(ctx, ends.Add(late))
-	defer cancel()
-	_ = c.until(waiting, func() bool { return !c.over.IsZero() })
-	if ctx.Err() != nil {
-		return ctx.Err()
+	over, ended, err := c.outlast(ctx, ends.Add(late))
+	if err != nil {
+		return err
 	}
-	c.mu.Lock()
-	over, ended := c.over, c.ended
-	c.mu.Unlock()
 	switch {
 	case !over.IsZero() && !over.Before(ends.Add(-time.Second)):
 		s.book.seen(expiry, 1)
@@ -74,15 +69,10 @@ func (s *stage) renew(ctx context.Context, c *session, ends time.Time) error {
 	if _, err := c.push("access_token", map[string]any{"access_token": token}); err != nil {
 		return err
 	}
-	waiting, cancel := context.WithDeadline(ctx, ends.Add(2*time.Second))
-	defer cancel()
-	_ = c.until(waiting, func() bool { return !c.over.IsZero() })
-	if ctx.Err() != nil {
-		return ctx.Err()
+	over, ended, err := c.outlast(ctx, ends.Add(2*time.Second))
+	if err != nil {
+		return err
 	}
-	c.mu.Lock()
-	over, ended := c.over, c.ended
-	c.mu.Unlock()
 	switch {
 	case over.IsZero() && ended.IsZero():
 		s.book.seen(renewal, 1)
@@ -90,4 +80,15 @@ func (s *stage) renew(ctx context.Context, c *session, ends time.Time) error {
 		s.book.fault(renewal, "a channel on node %v was closed though its client had sent a new token", c.at)
 	}
 	return nil
+}
+
+// outlast waits until a channel is over, but not beyond a moment, and returns when it
+// and its socket ended, if they did.
+func (c *session) outlast(ctx context.Context, most time.Time) (over, ended time.Time, err error) {
+	waiting, cancel := context.WithDeadline(ctx, most)
+	defer cancel()
+	_ = c.until(waiting, func() bool { return !c.over.IsZero() })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over, c.ended, ctx.Err()
 }

@@ -15,7 +15,6 @@ import (
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tutti-realtime/tutti/internal/auth"
 	"github.com/tutti-realtime/tutti/internal/postmaster/postmastertest"
 )
 
@@ -120,27 +119,8 @@ func said(s *otlp.Span, key string) string {
 
 // operator sends a request to the tenants API.
 func (s *script) operator(method, path, body string) int {
-	token, err := auth.Mint(testSecret, map[string]any{"sub": "an operator", "exp": time.Now().Add(time.Hour).Unix()})
-	if err != nil {
-		s.fatalf("%v", err)
-	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.medium.listener.Addr().String()+path, strings.NewReader(body))
-	if err != nil {
-		s.fatalf("%v", err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(r)
-	if err != nil {
-		s.fatalf("%v", err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode/100 != 2 {
-		text, _ := io.ReadAll(answer.Body)
-		s.t.Logf("%s %s is answered with %d %s", method, path, answer.StatusCode, text)
-	}
-	return answer.StatusCode
+	status, _ := s.ask(method, path, body)
+	return status
 }
 
 // guarded is a table whose rows only a policy can judge, which calls a function.
