@@ -250,3 +250,25 @@ func TestOverARealBusPartsComeTogether(t *testing.T) {
 		return rooms == 1
 	})
 }
+
+func TestOverARealBusARoomOfOneNodeOutlivesIt(t *testing.T) {
+	t.Parallel()
+	all := trio(t)
+	a, b, c := all[0], all[1], all[2]
+	a.enter("ann").say("keep")
+	until(t, "another node has what was kept", func() bool {
+		for _, r := range slices.Concat(b.host.all(), c.host.all()) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.kept.state) > 0
+		}
+		return false
+	})
+	a.cable.set(true) // for good
+	until(t, "it is lost", func() bool { return len(b.bus.Members()) == 2 && len(c.bus.Members()) == 2 })
+	b.enter("ann")
+	b.plays(t, "ann")
+	if got := b.journal.take(); got[0] != `open {"n":1} true` {
+		t.Errorf("after a loss: %q", got)
+	}
+}

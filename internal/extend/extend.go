@@ -8,10 +8,11 @@
 // A room is run by one node: the one that holds its lease. Each node with members
 // of the room waits for that, so that another is there when the owner goes. Members
 // on other nodes are told to the owner (follow.go), which hears them as its own;
-// what the actor keeps is copied to their nodes. A node without members gives the
-// room away, or closes it where nobody has any, and remembers what it kept for a
-// while. Whatever a message between nodes says holds under the term of a lease
-// only: one of an earlier owner counts for nothing.
+// what the actor keeps is copied to their nodes, or to a spare where there are none
+// (spare.go). A node without members gives the room away, or closes it where nobody
+// has any, and remembers what it kept for a while. Whatever a message between nodes
+// says holds under the term of a lease only: one of an earlier owner counts for
+// nothing.
 //
 // # Goroutines
 //
@@ -84,6 +85,7 @@ type Host struct {
 	alarms  alarms
 	crew    crew
 	clocks  clocks
+	peers   peers
 	lastID  atomic.Uint64
 	panics  atomic.Int64
 	stalls  atomic.Int64

@@ -10,23 +10,28 @@ import (
 )
 
 // A flight is an event that was sent to the node that runs the room, of which it is not
-// known yet whether it came. The owner says from time to time up to which number it
-// has taken events, and sends back those that it cannot take, as it has given the room
-// away: no actor has heard these, so that they are sent to the next owner. What became
-// of the rest, when an owner is lost, nobody knows. Their senders are told so, and
-// nothing is sent twice.
+// known yet whether the actor has heard it. The owner says from time to time up to which
+// number events have come and were heard, and sends back those that it cannot take, or
+// that wait when it gives the room away: no actor has heard these, so that they are sent
+// to the next owner. What became of the rest, when an owner is lost, nobody knows. Their
+// senders are told so, and nothing is sent twice.
 type flight struct {
 	number   uint64
 	id, name string
 	to       string // the node
 	began    time.Time
+	came     bool // it waits there for the actor, for as long as that takes
 }
+
+// A standing is how far a follower's events are at the owner: the number of the last that
+// came, and that up to which none waits for the actor any more.
+type standing struct{ came, heard uint64 }
 
 const (
 	// heardEvery is after how many events their follower is told that they came, if not
 	// before, by the beat.
 	heardEvery = 64
-	// patience is how long a flight may take. A node that is lost is known to be after
+	// patience is how long a flight may take until it has come. A node that is lost is known to be after
 	// that, or soon.
 	patience = 10 * time.Second
 )
@@ -45,8 +50,8 @@ func (r *room) send(o occurrence) {
 		r.denyMember(o.id, o.name, overloaded)
 		return
 	}
-	r.flights = append(r.flights, flight{r.flown, o.id, o.name, r.owner, time.Now()})
-	if len(r.flights) > maxPending { // what is so long ago has come
+	r.flights = append(r.flights, flight{number: r.flown, id: o.id, name: o.name, to: r.owner, began: time.Now()})
+	if len(r.flights) > maxEvents { // more do not wait for an actor: what is so long ago was heard
 		r.flights = slices.Delete(r.flights, 0, 1)
 	}
 }
@@ -67,9 +72,15 @@ func (r *room) denyMember(id, event string, why *tutti.Error) {
 	}
 }
 
-// landed forgets flights to a node up to a number. The lock is held.
-func (r *room) landed(node string, number uint64) {
-	r.flights = slices.DeleteFunc(r.flights, func(f flight) bool { return f.to == node && f.number <= number })
+// landed forgets flights to a node whose events were heard, and notes which have come. The
+// lock is held.
+func (r *room) landed(node string, s standing) {
+	r.flights = slices.DeleteFunc(r.flights, func(f flight) bool { return f.to == node && f.number <= s.heard })
+	for i := range r.flights {
+		if f := &r.flights[i]; f.to == node && f.number <= s.came {
+			f.came = true
+		}
+	}
 }
 
 // returned takes back an event that the node to which it was sent under a term has
@@ -95,7 +106,7 @@ func (r *room) returned(node string, term uint64, o occurrence, number uint64) {
 // lock is held.
 func (r *room) strand(node string, now time.Time) {
 	r.flights = slices.DeleteFunc(r.flights, func(f flight) bool {
-		if f.to != node && now.Sub(f.began) < patience {
+		if f.to != node && (f.came || now.Sub(f.began) < patience) {
 			return false
 		}
 		r.denyMember(f.id, f.name, moved)
@@ -121,8 +132,8 @@ func (t *tenure) arrived(node string, o occurrence, number uint64) {
 		f = &follower{}
 		t.nodes[node] = f
 	}
-	f.heard = max(f.heard, number)
-	if f.heard-f.confirmed >= heardEvery {
+	f.came = max(f.came, number)
+	if f.came-f.told.came >= heardEvery {
 		t.confirm(node, f)
 	}
 }
@@ -130,15 +141,24 @@ func (t *tenure) arrived(node string, o occurrence, number uint64) {
 // confirmAll tells followers which events have come. The lock is held.
 func (t *tenure) confirmAll() {
 	for node, f := range t.nodes {
-		if f.heard != f.confirmed {
-			t.confirm(node, f)
-		}
+		t.confirm(node, f)
 	}
 }
 
+// confirm tells a follower how far its events are, unless it knows. The lock is held.
 func (t *tenure) confirm(node string, f *follower) {
-	f.confirmed = f.heard
-	t.room.tell(node, binary.AppendUvarint(t.room.message(msgHeard, t.term), f.heard))
+	s := standing{came: f.came, heard: f.came}
+	for i := range t.queue {
+		if q := &t.queue[i]; q.kind == itemEvent && q.event.node == node { // the first that waits
+			s.heard = min(s.heard, q.event.number-1)
+			break
+		}
+	}
+	if s == f.told {
+		return
+	}
+	f.told = s
+	t.room.tell(node, binary.AppendUvarint(binary.AppendUvarint(t.room.message(msgHeard, t.term), s.came), s.heard))
 }
 
 // handOver gives what the actor has not heard to who can bring it to the next. The lock is
@@ -155,5 +175,6 @@ func (t *tenure) handOver() {
 			r.host.giveBack(q.event.node, &r.place, t.term, q.event, q.event.number)
 		}
 	}
+	t.queue = nil // nothing waits here any more
 	t.confirmAll()
 }

@@ -75,6 +75,74 @@ func TestNoEventIsLostWhenARoomMoves(t *testing.T) {
 	}
 }
 
+// An event that has come to the owner, which has said so, still has not been heard by
+// the actor: it was busy until the room was given away.
+func TestNoEventIsLostThatWaitsWhenARoomMoves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWeb(t, 1, "a", "b")
+		defer w.end()
+		a, b := w.nodes[0], w.nodes[1]
+		ann := a.enter("ann")
+		time.Sleep(time.Second)
+		bob := b.enter("bob")
+		w.settled(a, "ann", "bob")
+		bob.say("hang")
+		told := tale{sent: heardEvery + 10}
+		for i := range told.sent {
+			bob.say(fmt.Sprint("n", i))
+		}
+		time.Sleep(3 * time.Second) // for some beats
+		ann.Leave()
+		close(a.stuck)
+		w.settled(b, "bob")
+		time.Sleep(2 * patience)
+		synctest.Wait()
+		told.look(w, bob)
+		for i := range told.sent {
+			if name := fmt.Sprint("n", i); told.heard[name] != 1 || told.denied[name] {
+				t.Errorf("%s of %d is heard %d times; denied: %v", name, told.sent, told.heard[name], told.denied[name])
+			}
+		}
+	})
+}
+
+// What waits for an actor is late and not lost: nobody is told to send it again.
+func TestAnEventThatWaitsIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWebOf(t, 1, func(w *web) {
+			for _, n := range w.nodes {
+				n.host.Stall = time.Minute
+			}
+		}, "a", "b")
+		defer w.end()
+		a, b := w.nodes[0], w.nodes[1]
+		a.enter("ann")
+		time.Sleep(time.Second)
+		bob := b.enter("bob")
+		w.settled(a, "ann", "bob")
+		bob.say("hang")
+		bob.say("n0")
+		time.Sleep(2 * patience)
+		close(a.stuck)
+		time.Sleep(patience)
+		synctest.Wait()
+		told := tale{sent: 1}
+		told.look(w, bob)
+		if told.heard["n0"] != 1 || len(told.denied) > 0 {
+			t.Errorf("it is heard %d times; denied: %v", told.heard["n0"], told.denied)
+		}
+		for _, r := range b.host.all() {
+			r.mu.Lock()
+			if len(r.flights) != 0 {
+				t.Errorf("%d flights are left", len(r.flights))
+			}
+			r.mu.Unlock()
+		}
+	})
+}
+
 func TestWhoseEventMayBeLostHearsSo(t *testing.T) {
 	t.Parallel()
 	lost := 0

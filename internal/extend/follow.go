@@ -14,7 +14,8 @@ type follower struct {
 	seq   uint64
 	parts map[string]change // of a list that is not complete; nil for none
 
-	heard, confirmed uint64 // the last of its events, and of which it was told
+	came uint64   // the number of the last of its events
+	told standing // what it knows of that
 }
 
 // tell sends to another node. It reports false when there is no room for that. The
@@ -125,8 +126,8 @@ func (t *tenure) listed(node string, p *parser) {
 	}
 	fresh := !f.known
 	f.known, f.seq, f.parts = true, seq, nil
-	if fresh {
-		t.room.tell(node, appendKept(t.room.message(msgKeep, t.term), &t.restore, 0))
+	if fresh && t.restore.term != 0 {
+		t.room.tell(node, appendKept(t.room.message(msgKeep, t.term), &t.restore, t.memory()))
 	}
 }
 
@@ -149,6 +150,9 @@ func (t *tenure) sync(node string) { t.room.tell(node, t.room.message(msgSync, t
 // lose drops a follower with all its members. The lock is held.
 func (t *tenure) lose(node string) {
 	delete(t.nodes, node)
+	if t.spare == node {
+		t.spare = "" // it may be back under its name before long, and know nothing
+	}
 	for id, m := range t.members {
 		if m.node == node {
 			t.change(node, change{id: id}, nil)
@@ -156,56 +160,79 @@ func (t *tenure) lose(node string) {
 	}
 }
 
-// copyKept gives the followers what was kept. The lock is held.
-func (t *tenure) copyKept() {
-	t.stale, t.copied = false, time.Now()
-	for node := range t.nodes {
-		t.room.tell(node, appendKept(t.room.message(msgKeep, t.term), &t.restore, 0))
-	}
-}
-
-// claimWithin bounds how long a new owner waits for what other nodes have kept.
-const claimWithin = time.Second
+const (
+	// claimWithin bounds how long a new owner waits for what other nodes have kept.
+	claimWithin = time.Second
+	// claimTries is how often it asks, if it knows of nothing and not all have answered:
+	// they may have too much to do, as when many rooms move at once.
+	claimTries = 3
+	claimPause = 250 * time.Millisecond
+)
 
 // claim tells all nodes that this one runs the room now, and takes the last that any
-// of them has of what was kept.
+// of them has of what was kept. An owner that has found nothing has nothing to say: it
+// does not take the place of what others may have.
 func (t *tenure) claim(ctx context.Context) {
-	r := t.room
-	quick, cancel := context.WithTimeout(ctx, claimWithin)
-	defer cancel()
-	defer context.AfterFunc(t.lease.Context(), cancel)()
-	replies, silent, err := r.host.Bus.Ask(quick, r.message(msgClaim, t.term))
-	if err != nil || len(silent) > 0 {
-		r.log.Warn("not all nodes said what a room had kept", "nodes", silent, "err", err)
+	for try := 1; ; try++ {
+		if whole := t.inquire(ctx); whole || t.restore.term != 0 || try == claimTries || t.over(ctx) {
+			break
+		}
+		pause(ctx, claimPause)
 	}
+	r := t.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, reply := range replies {
-		p := parser{rest: reply.Payload}
-		if reply.Err != nil || len(reply.Payload) == 0 {
-			continue
-		}
-		if k, _ := p.kept(); !p.failed && k.newer(&t.restore) {
-			t.restore = k
-		}
-	}
 	t.lost = len(t.restore.state) > 0 && !t.restore.final
+	if t.restore.term == 0 {
+		return
+	}
 	// From now on it is this owner's, who may be lost as well.
 	t.version++
 	t.restore = kept{state: t.restore.state, keeper: t.restore.keeper, term: t.term, version: t.version}
 	r.kept, t.stale = t.restore, true
 }
 
-// keep takes what the owner of a room has kept, or a node that stops. The owner is
-// always right.
+// inquire is claim's question. It reports whether all have answered it.
+func (t *tenure) inquire(ctx context.Context) (whole bool) {
+	r := t.room
+	quick, cancel := context.WithTimeout(ctx, claimWithin)
+	defer cancel()
+	defer context.AfterFunc(t.lease.Context(), cancel)()
+	replies, silent, err := r.host.Bus.Ask(quick, r.message(msgClaim, t.term))
+	whole = err == nil && len(silent) == 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, reply := range replies {
+		if reply.Err != nil {
+			whole, silent = false, append(silent, reply.Node)
+			continue
+		}
+		r.host.peers.met(reply.Node, time.Now())
+		if len(reply.Payload) == 0 {
+			continue
+		}
+		p := parser{rest: reply.Payload}
+		if k, _ := p.kept(); !p.failed && k.newer(&t.restore) {
+			t.restore = k
+		}
+	}
+	if !whole {
+		r.log.Warn("not all nodes said what a room had kept", "nodes", silent, "err", err)
+	}
+	return whole
+}
+
+// keep takes what the owner of a room has kept, or a node that stops, and remembers it
+// for a while, though nobody is here. The owner is always right; what ended in order is
+// remembered no longer than it says.
 func (r *room) keep(node string, k kept, remaining time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tenure != nil || !k.newer(&r.kept) && r.owner != node {
+	if r.tenure != nil || r.kept.newer(&k) && r.owner != node {
 		return
 	}
 	r.kept = k
-	if until := time.Now().Add(remaining); remaining > 0 && until.After(r.expires) {
+	if until := time.Now().Add(remaining); k.final || until.After(r.expires) {
 		r.expires = until
 	}
 }
@@ -224,6 +251,7 @@ func (h *Host) bequeath() {
 
 // Lost is told of a node that has gone, in order or not.
 func (h *Host) Lost(node string) {
+	h.peers.lost(node)
 	for _, r := range h.all() {
 		r.mu.Lock()
 		if r.tenure != nil {

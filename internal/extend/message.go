@@ -26,7 +26,7 @@ const (
 	msgClaim  = 12 // asked of all: I run the room; what was kept?
 	msgPing   = 13 // to all, about no room: what time is it?
 	msgPong   = 14 // to who asked
-	msgHeard  = 15 // to a follower: your events came, up to a number
+	msgHeard  = 15 // to a follower: your events came up to a number, and were heard up to another
 	msgReturn = 16 // to whoever sent an event: I do not run the room, and nobody has heard it
 	msgLast   = msgReturn
 )
@@ -197,6 +197,14 @@ func (p *parser) event() (o occurrence, number uint64) {
 		number = p.number()
 	}
 	return o, number
+}
+
+func (p *parser) standing() (s standing) {
+	s.came = p.number()
+	if s.heard = s.came; len(p.rest) > 0 { // else it is of an older release
+		s.heard = p.number()
+	}
+	return s
 }
 
 func (p *parser) kept() (k kept, remaining time.Duration) {

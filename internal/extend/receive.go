@@ -3,6 +3,7 @@ package extend
 import (
 	"context"
 	"encoding/binary"
+	"time"
 )
 
 // Receive takes what another node tells. It does not block. An error says that it
@@ -19,8 +20,10 @@ func (h *Host) Receive(node string, message []byte) error {
 		}
 		switch kind {
 		case msgPing:
+			h.peers.met(node, time.Now())
 			h.pinged(node, &p)
 		case msgPong:
+			h.peers.met(node, time.Now())
 			h.ponged(&p)
 		default:
 			h.take(node, kind, at, term, &p)
@@ -65,7 +68,9 @@ func (h *Host) take(node string, kind byte, at place, term uint64, p *parser) {
 			r.owner = ""
 		}
 	case msgHeard:
-		r.landed(node, p.number())
+		if s := p.standing(); !p.failed {
+			r.landed(node, s)
+		}
 	case msgReturn:
 		if o, number := p.event(); !p.failed {
 			r.returned(node, term, o, number)

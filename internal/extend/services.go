@@ -157,13 +157,13 @@ const copyEvery = 50 * time.Millisecond
 // copySoon gives followers what was kept, if it is time, and returns how long the
 // room may wait for something to do. The lock is held.
 func (t *tenure) copySoon() time.Duration {
-	if !t.stale || len(t.nodes) == 0 {
+	if !t.stale {
 		return long
 	}
 	if wait := copyEvery - time.Since(t.copied); wait > 0 {
 		return wait
 	}
-	t.copyKept()
+	t.copyKept(t.memory())
 	return long
 }
 

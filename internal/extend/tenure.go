@@ -34,6 +34,8 @@ type tenure struct {
 	lost    bool   // by a node that was lost
 	stale   bool   // followers have not had the last
 	copied  time.Time
+	spare   string        // who was given it as well; "" for nobody
+	linger  time.Duration // how long it is remembered after the room
 
 	failures int // lives that ended badly, in a row
 }
@@ -89,7 +91,9 @@ func newTenure(r *room, lease cluster.Right, term uint64) *tenure {
 // reports whether its goroutine was abandoned.
 func (t *tenure) serve(ctx context.Context) (abandoned bool) {
 	r := t.room
+	linger := r.host.linger(r.extension, r.currentTenant())
 	r.mu.Lock()
+	t.linger = linger
 	r.tenure, r.owner, r.term = t, "", t.term
 	t.restore = r.kept
 	for _, s := range r.inOrder() {
@@ -166,7 +170,7 @@ func (t *tenure) recover(ctx context.Context) {
 		t.version++
 		t.restore = kept{term: t.term, version: t.version} // it may be what makes it fail
 		r.kept = t.restore
-		t.copyKept()
+		t.copyKept(t.memory())
 	}
 	r.mu.Unlock()
 	if storm {
@@ -212,12 +216,12 @@ func (t *tenure) end() {
 	defer r.mu.Unlock()
 	r.host.alarms.set(&t.alarm, time.Time{})
 	r.tenure, t.current = nil, nil
-	if t.lease.Valid() {
+	if t.lease.Valid() && t.restore.term != 0 {
 		t.restore.final = true
 		t.version++
 		t.restore.term, t.restore.version = t.term, t.version
 		r.kept = t.restore
-		t.copyKept()
+		t.copyKept(t.linger)
 	}
 	t.handOver()
 	for node := range t.nodes {

@@ -71,6 +71,7 @@ func (h *Host) tick(now time.Time) {
 			continue
 		case r.tenure != nil:
 			r.tenure.confirmAll()
+			r.tenure.remind(now)
 		case r.owner != "" && (len(r.guests) > 0 || r.parting > 0):
 			r.parting--
 			beats[r.owner] = r.appendBeat(beats[r.owner])

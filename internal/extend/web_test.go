@@ -32,6 +32,8 @@ type node struct {
 	web  *web
 	name string
 	dead bool
+
+	unheard int // its questions that nobody will hear; the web's lock guards it
 }
 
 // A right is a lease.
@@ -65,6 +67,12 @@ func (w *web) connected(a, b *node) bool {
 	return a == b && !a.dead || !a.dead && !b.dead && !w.cuts[[2]*node{a, b}] && !w.cuts[[2]*node{b, a}]
 }
 
+// near reports whether two nodes hear each other, or another node hears both. The lock
+// is held.
+func (w *web) near(a, b *node) bool {
+	return slices.ContainsFunc(w.nodes, func(o *node) bool { return w.connected(a, o) && w.connected(o, b) })
+}
+
 // settle lets each part of the network have one owner of each name. The lock is
 // held.
 func (w *web) settle() {
@@ -78,7 +86,7 @@ func (w *web) settle() {
 	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(x *wish) bool {
 		for _, r := range w.held {
-			if r.name == x.name && r.ctx.Err() == nil && w.connected(r.node, x.node) {
+			if r.name == x.name && r.ctx.Err() == nil && w.near(r.node, x.node) {
 				return false
 			}
 		}
@@ -153,12 +161,18 @@ func (w *web) carry(from, to *node, pipe chan []byte) {
 // Ask implements Bus.
 func (n *node) Ask(ctx context.Context, payload []byte) (replies []cluster.Reply, silent []string, err error) {
 	w := n.web
+	w.mu.Lock()
+	mute := n.unheard > 0
+	if mute {
+		n.unheard--
+	}
+	w.mu.Unlock()
 	for _, o := range w.nodes {
 		if o == n {
 			continue
 		}
 		w.mu.Lock()
-		heard := w.connected(n, o) && w.random.Float64() >= w.loss
+		heard := !mute && w.connected(n, o) && w.random.Float64() >= w.loss
 		w.mu.Unlock()
 		if !heard {
 			silent = append(silent, o.name)
