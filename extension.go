@@ -132,9 +132,9 @@ type Room interface {
 	Wake(at time.Time)
 	// Keep gives the server what Restored returns to the next actor of the room:
 	// after a panic, on another node, when the room was empty for less than
-	// Extension.Linger says. It is copied to the other nodes with members; what
-	// a node keeps in its last tenth of a second may be lost with it. A megabyte
-	// at most.
+	// Extension.Linger says. It is copied to the other nodes with members, or to
+	// one other node where there are none; what a node keeps in its last tenth of
+	// a second may be lost with it. A megabyte at most.
 	Keep(state []byte)
 	// Restored returns what was kept last, and how: on this node, or by one that
 	// was lost. It is nil for a room that is new.

@@ -57,7 +57,7 @@ var how = map[promise]string{
 	wordsStrange: "two tenants in topics of one name",
 	agreed:       "after every fault, what each guest knows against who is there",
 	stuck:        "at the end, every room on every node",
-	beats:        "members on every node; beats counted, in calm",
+	beats:        "members on several nodes; beats counted, in calm",
 	state:        "the same; no beat of a revision comes again",
 	unison:       "the same; times compared",
 	lives:        "joins, presence, broadcasts, eight ways to part; in calm",
