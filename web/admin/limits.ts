@@ -42,6 +42,7 @@ export class LimitsCard {
   show(id: string, tenant: TenantRow | null): void {
     this.#id = id
     this.#last = tenant
+    find<HTMLButtonElement>('limits-edit').disabled = tenant === null // a click would do nothing
     for (const { name, used, unit, note } of limitWords) {
       const limit = tenant?.limits[name]
       const one = this.#items.get(name)!
@@ -51,7 +52,7 @@ export class LimitsCard {
   }
 
   #open(): void {
-    if (!this.#last) return
+    if (this.#last === null) return
     setText(find('limits-of'), this.#id)
     setText(find('limits-error'), '')
     for (const { name } of limitWords) {
