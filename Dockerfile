@@ -9,7 +9,7 @@
 FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS pages
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
-RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+RUN --mount=type=cache,target=/cache npm ci --cache /cache --no-audit --no-fund
 COPY web ./
 RUN npm run build
 
@@ -22,8 +22,8 @@ COPY --from=pages /src/web/dist web/dist
 ARG TARGETOS TARGETARCH
 # What `tutti version` says. The folder .git is not in here to be asked.
 ARG VERSION=dev COMMIT=unknown DATE=unknown
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION COMMIT=$COMMIT DATE=$DATE scripts/compile /out/tutti
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache \
+    GOCACHE=/cache GOOS=$TARGETOS GOARCH=$TARGETARCH VERSION=$VERSION COMMIT=$COMMIT DATE=$DATE scripts/compile /out/tutti
 
 FROM scratch
 ARG VERSION=dev COMMIT=unknown DATE=unknown

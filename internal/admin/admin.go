@@ -94,7 +94,7 @@ type Console struct {
 	shut  bool
 }
 
-// guesses is how many wrong passwords or tokens an address may show in a minute.
+// guesses is how many wrong passwords an address may show in a minute.
 const guesses = 10
 
 // New makes a console ready to answer.

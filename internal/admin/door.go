@@ -85,7 +85,9 @@ func (c *Console) admit(r *http.Request) (*visit, error) {
 	}
 	v, err := c.identify(r)
 	if errors.Is(err, errWrong) {
-		c.failures.Note(address, time.Now())
+		if basic {
+			c.failures.Note(address, time.Now())
+		}
 		c.Log.Warn("somebody was not let into the console", "code", errWrong.Code, "remote", address.String())
 	}
 	return v, err

@@ -47,8 +47,8 @@ var (
 		Cure: "Send the header X-Requested-With with what changes something, from the server's own page",
 	}
 	errTooMany = &Fault{
-		Status: http.StatusTooManyRequests, Code: "TooManyAttempts", Message: "Too many wrong passwords or tokens came from this address",
-		Cure: "Wait a minute and try again",
+		Status: http.StatusTooManyRequests, Code: "TooManyAttempts", Message: "Too many wrong passwords came from this address",
+		Cure: "Wait a minute and try again, or sign in with a token",
 	}
 	errNoTenant = &Fault{
 		Status: http.StatusNotFound, Code: "TenantNotFound", Message: "There is no such tenant",
